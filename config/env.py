@@ -1,0 +1,89 @@
+"""Every knob of the installation, read once from the environment, with its default and its unit."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import environ  # type: ignore[import-untyped]
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+_read = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+#: Everything that the installation writes, unless a knob below says otherwise.
+VAR = Path(_read.str("LONGHAND_VAR", default="") or BASE_DIR / "var").resolve()
+#: Recordings and their chunks; every web process and worker must see the same files.
+MEDIA_ROOT = Path(_read.str("MEDIA_ROOT", default="") or VAR / "media").resolve()
+
+#: Empty means the embedded server (``config.embedded``).
+DATABASE_URL: str = _read.str("DATABASE_URL", default="")
+REDIS_URL: str = _read.str("REDIS_URL", default="")
+#: For web processes only: a forked child that inherits a pool reads other processes' answers.
+DATABASE_POOL: bool = _read.bool("DATABASE_POOL", default=False)
+DATABASE_POOL_MAX_CONNECTIONS: int = _read.int("DATABASE_POOL_MAX_CONNECTIONS", default=10)
+
+#: Empty means a key of this installation's own (``development_secret_key``).
+SECRET_KEY: str = _read.str("SECRET_KEY", default="")
+DEBUG: bool = _read.bool("DEBUG", default=False)
+ALLOWED_HOSTS: list[str] = _read.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+#: Origins such as ``https://longhand.example.org``; read in production.
+CSRF_TRUSTED_ORIGINS: list[str] = _read.list("CSRF_TRUSTED_ORIGINS", default=[])
+#: True only behind a proxy that sets or strips ``X-Forwarded-Proto`` itself; read in production.
+TRUST_X_FORWARDED_PROTO: bool = _read.bool("TRUST_X_FORWARDED_PROTO", default=False)
+LOG_LEVEL: str = _read.str("LOG_LEVEL", default="INFO").upper()
+
+#: The speech engine of those who name none.
+ENGINE: str = _read.str("ENGINE", default="sphinx")
+MAX_UPLOAD_BYTES: int = _read.int("MAX_UPLOAD_BYTES", default=4 * 1024**3)
+MAX_DURATION_SECONDS: int = _read.int("MAX_DURATION_SECONDS", default=48 * 3600)
+
+#: How long claimed work stays with a worker that does not renew its claim.
+LEASE_SECONDS: int = _read.int("LEASE_SECONDS", default=10)
+HEARTBEAT_SECONDS: int = _read.int("HEARTBEAT_SECONDS", default=2)
+SWEEP_SECONDS: int = _read.int("SWEEP_SECONDS", default=5)
+
+
+def development_secret_key() -> str:
+    """The key stored under ``VAR``, made at first use; processes that race agree on one."""
+    path = VAR / "secret_key"
+    if not path.exists():
+        VAR.mkdir(parents=True, exist_ok=True)
+        draft = VAR / f"secret_key.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(50))
+        with suppress(FileExistsError):
+            os.link(draft, path)  # unlike a rename, refuses to replace another's key
+        draft.unlink()
+    return path.read_text()
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's settings for a libpq connection string, in libpq's own reading of it."""
+    try:
+        options: dict[str, Any] = dict(conninfo_to_dict(url))
+    except psycopg.Error:
+        # The message of libpq, and so the chained exception, would show the password.
+        raise ImproperlyConfigured("DATABASE_URL is not a PostgreSQL connection string.") from None
+    if "dbname" not in options:
+        raise ImproperlyConfigured("DATABASE_URL names no database.")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": options.pop("dbname"),
+        "USER": options.pop("user", ""),
+        "PASSWORD": options.pop("password", ""),
+        "HOST": options.pop("host", ""),
+        "PORT": str(options.pop("port", "")),
+        "OPTIONS": options,
+    }
+
+
+def with_query(url: str, **query: object) -> str:
+    """``url`` with ``query`` in its query string, where redis-py reads database and timeouts."""
+    address, _, present = url.partition("?")
+    merged = dict(parse_qsl(present)) | {name: str(value) for name, value in query.items()}
+    return f"{address}?{urlencode(merged)}"

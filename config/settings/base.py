@@ -1,0 +1,164 @@
+"""The settings of every installation; what differs between them comes from ``config.env``."""
+
+from config import embedded, env
+
+BASE_DIR = env.BASE_DIR
+SECRET_KEY = env.SECRET_KEY or env.development_secret_key()
+DEBUG = env.DEBUG
+ALLOWED_HOSTS = env.ALLOWED_HOSTS
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "django_rq",
+    "django_prometheus",
+    "jobs",
+    "caching",
+    "processing",
+    "monitoring",
+]
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Speech
+
+#: name -> class; a class is imported when somebody asks for its engine
+ENGINES = {"sphinx": "processing.engines.sphinx.SphinxEngine"}
+ENGINE = env.ENGINE
+MAX_UPLOAD_BYTES = env.MAX_UPLOAD_BYTES
+MAX_DURATION_SECONDS = env.MAX_DURATION_SECONDS
+
+# PostgreSQL
+
+DATABASES = {"default": env.database(env.DATABASE_URL or embedded.database_url())}
+if env.DATABASE_POOL:
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted server costs no request
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": min(2, env.DATABASE_POOL_MAX_CONNECTIONS),
+        "max_size": env.DATABASE_POOL_MAX_CONNECTIONS,
+        "max_waiting": 2 * env.DATABASE_POOL_MAX_CONNECTIONS,
+        "max_lifetime": 30 * 60,
+        "timeout": 5,
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis: nothing in it is pickled, for whoever can write to Redis could then run code here.
+
+REDIS_URL = env.REDIS_URL or embedded.redis_url()
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": env.with_query(REDIS_URL, socket_connect_timeout=1, socket_timeout=2),
+        "KEY_PREFIX": "longhand",
+        "OPTIONS": {
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "IGNORE_EXCEPTIONS": True,  # a cache that is away is a miss
+        },
+    },
+}
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+DJANGO_REDIS_SCAN_ITERSIZE = 1000
+
+# A client made from a URL gives up on a dead Redis in milliseconds, one made from host and
+# port in seconds. django-rq reads timeouts from nowhere but the URL; rq raises them itself
+# where it blocks.
+RQ_QUEUES = {
+    name: {
+        "URL": env.with_query(REDIS_URL, socket_connect_timeout=1, socket_timeout=5),
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+    }
+    for name in ("transcription", "chunks", "maintenance")
+}
+#: rq's own waiting for the commit covers only a part of its calls; ours covers all (jobs).
+RQ = {"COMMIT_MODE": "auto"}
+
+LEASE_SECONDS = env.LEASE_SECONDS
+HEARTBEAT_SECONDS = env.HEARTBEAT_SECONDS
+SWEEP_SECONDS = env.SWEEP_SECONDS
+
+# Files. Uploads arrive on the file system they will stay on: storing one is a rename.
+
+MEDIA_ROOT = env.MEDIA_ROOT
+MEDIA_URL = "media/"
+FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "tmp"
+FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+STATIC_ROOT = env.VAR / "static"
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # the admin looks right without collectstatic
+
+# People and programs
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework.authentication.BasicAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_PAGINATION_CLASS": "config.pagination.PageNumberPagination",
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "rest_framework.filters.OrderingFilter",
+    ],
+    "EXCEPTION_HANDLER": "config.exceptions.problem_details",
+}
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+    },
+    "root": {"handlers": ["stderr"], "level": env.LOG_LEVEL},
+    "loggers": {
+        # Django would add handlers of its own, and say everything twice.
+        "django": {"handlers": [], "level": env.LOG_LEVEL, "propagate": True},
+    },
+}

@@ -1,0 +1,157 @@
+"""Jobs, the workers that run them, and ``Work``: a row that is claimed, leased and retried."""
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from jobs.choices import TERMINAL, JobPriority, JobStatus
+from jobs.managers import JobManager, WorkerManager, WorkManager
+
+
+class Worker(models.Model):
+    """One worker process. Its supervisor renews it, and with it the leases of what it runs."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    supervisor_id = models.UUIDField()
+    hostname = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    queues = ArrayField(models.CharField(max_length=50))
+    started_at = models.DateTimeField(db_default=Now())
+    heartbeat_at = models.DateTimeField(db_default=Now())
+    stopped_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WorkerManager()
+
+    class Meta:
+        db_table = "workers"
+        ordering = ["-started_at", "id"]
+        indexes = [
+            models.Index(
+                "heartbeat_at", name="worker_running_idx", condition=Q(stopped_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hostname}:{self.pid}"
+
+
+class Work(models.Model):
+    """Something one worker at a time does, and that must get done.
+
+    The one machinery of all queues: subclasses inherit claim, lease, fence, retry and rescue.
+    ``attempt`` counts the claims and is the fencing token: a result is accepted only from the
+    claim that is current. ``due_by`` is the order of the queue.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    queue_name = models.CharField(max_length=50)
+    status = models.CharField(
+        max_length=10, choices=JobStatus.choices, default=JobStatus.QUEUED, editable=False
+    )
+    available_at = models.DateTimeField(db_default=Now())
+    due_by = models.DateTimeField(db_default=Now())
+    attempt = models.PositiveIntegerField(default=0)
+    max_attempts = models.PositiveIntegerField(default=3)
+    crash_count = models.PositiveIntegerField(default=0)
+    worker = models.ForeignKey(
+        Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    error_code = models.CharField(max_length=50, blank=True)
+    error_message = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WorkManager()
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(
+                name="%(class)s_status_known", condition=Q(status__in=JobStatus.values)
+            ),
+            models.CheckConstraint(
+                name="%(class)s_completed_at_iff_terminal",
+                condition=Q(status__in=TERMINAL, completed_at__isnull=False)
+                | (~Q(status__in=TERMINAL) & Q(completed_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="%(class)s_lease_iff_processing",
+                condition=Q(status=JobStatus.PROCESSING, lease_expires_at__isnull=False)
+                | (~Q(status=JobStatus.PROCESSING) & Q(lease_expires_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="%(class)s_attempt_within_budget",
+                condition=Q(attempt__lte=F("max_attempts")),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                "queue_name",
+                "due_by",
+                "id",
+                name="%(class)s_ready_idx",
+                condition=Q(status=JobStatus.QUEUED),
+            ),
+            models.Index(
+                "available_at",
+                name="%(class)s_scheduled_idx",
+                condition=Q(status=JobStatus.SCHEDULED),
+            ),
+            models.Index(
+                "lease_expires_at",
+                name="%(class)s_leased_idx",
+                condition=Q(status=JobStatus.PROCESSING),
+            ),
+        ]
+
+    def settled(self) -> None:
+        """Do what follows from a terminal status; runs inside the transaction that set it."""
+
+
+class Job(Work):
+    """A piece of work of a registered type; ``payload`` is what its handler needs to know.
+
+    ``subject_id`` names what the job is about (a transcript, a document) and ``workspace_id``
+    whom it belongs to; both are plain identifiers, so that this app depends on no other.
+    """
+
+    job_type = models.CharField(max_length=50)
+    payload = models.JSONField(default=dict, blank=True)
+    priority = models.PositiveSmallIntegerField(
+        choices=JobPriority.choices, default=JobPriority.NORMAL
+    )
+    subject_id = models.UUIDField(null=True, blank=True, db_index=True)
+    workspace_id = models.UUIDField(null=True, blank=True, db_index=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="jobs",
+    )
+
+    objects = JobManager()
+
+    class Meta(Work.Meta):
+        db_table = "processing_jobs"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            *Work.Meta.constraints,
+            models.CheckConstraint(
+                name="job_priority_known", condition=Q(priority__in=JobPriority.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_type} {self.id}"
+
+    def settled(self) -> None:
+        from jobs import handlers  # noqa: PLC0415  the registry names this model in its types
+
+        handlers.handler_of(self.job_type).settled(self)

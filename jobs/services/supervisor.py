@@ -1,0 +1,179 @@
+"""A pool of worker processes that cannot take work with them when they die.
+
+Not rq's ``WorkerPool``: that one sleeps a second between looks, gives every worker the same
+queues and has no place to renew leases or to release what a dead worker held.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from multiprocessing import connection as mp_connection
+from multiprocessing import get_context
+from multiprocessing.context import ForkProcess
+from types import FrameType
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from jobs import handlers, worker
+from jobs.models import Worker
+from jobs.services import sweeper
+
+logger = logging.getLogger(__name__)
+
+#: How long workers may finish their current work after the supervisor was told to stop.
+GRACE_SECONDS = 10.0
+
+#: A worker that ends sooner than this after its start is not replaced before it is over.
+MIN_LIFE_SECONDS = 1.0
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+@dataclass
+class _Slot:
+    """A place for one worker process, refilled whenever the process in it dies."""
+
+    queue_names: tuple[str, ...]
+    worker_id: UUID = field(default_factory=uuid4)
+    process: ForkProcess | None = None
+    started: float = 0.0
+
+
+class Supervisor:
+    """Forks workers after loading what they share, renews their leases, replaces the dead.
+
+    ``concurrency`` workers serve all of ``queue_names``; when some of these are heavy, one
+    more worker serves the others only. What a dead worker held is requeued at once.
+    """
+
+    def __init__(self, *, queue_names: tuple[str, ...], concurrency: int) -> None:
+        self.id = uuid4()
+        self.queue_names = queue_names
+        quick = tuple(name for name in queue_names if not handlers.source_of(name).is_heavy)
+        self.slots = [_Slot(queue_names) for _ in range(concurrency)]
+        if quick and quick != queue_names:
+            self.slots.append(_Slot(quick))
+        self._stop_signals = 0
+
+    def run(self) -> None:
+        """Supervise until SIGTERM or SIGINT; a second signal does not wait for the workers."""
+        for source in dict.fromkeys(handlers.source_of(name) for name in self.queue_names):
+            source.prepare()
+        self._wakeup, wakeup_writer = socket.socketpair()
+        wakeup_writer.setblocking(False)
+        self._wakeup.setblocking(False)
+        signal.set_wakeup_fd(wakeup_writer.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._request_stop)
+        next_beat = next_sweep = 0.0
+        while not self._stop_signals:
+            self._refill()
+            if time.monotonic() >= next_beat:
+                self._beat()
+                next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
+            if time.monotonic() >= next_sweep:
+                next_sweep = time.monotonic() + self._sweep()
+            self._wait(min(next_beat, next_sweep, self._next_start()) - time.monotonic())
+        self._shut_down()
+
+    def _refill(self) -> None:
+        """Release what dead workers held, then start a process in every empty slot."""
+        for slot in self.slots:
+            if slot.process is not None and not slot.process.is_alive():
+                exit_code = slot.process.exitcode
+                logger.warning("worker %s ended with %s", slot.worker_id, exit_code)
+                if not self._release(slot, crashed=exit_code != 0):
+                    return  # the database is away: try again at the next look
+                slot.process = None
+            if slot.process is None and time.monotonic() >= slot.started + MIN_LIFE_SECONDS:
+                self._start(slot)
+
+    def _start(self, slot: _Slot) -> None:
+        slot.worker_id, slot.started = uuid4(), time.monotonic()
+        connections.close_all()  # no socket may cross the fork
+        slot.process = get_context("fork").Process(
+            target=self._run_worker, args=(slot.worker_id, slot.queue_names)
+        )
+        slot.process.start()
+
+    def _run_worker(self, worker_id: UUID, queue_names: tuple[str, ...]) -> None:
+        signal.set_wakeup_fd(-1)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        worker.work(worker_id=worker_id, supervisor_id=self.id, queue_names=queue_names)
+
+    def _next_start(self) -> float:
+        empty = [slot.started + MIN_LIFE_SECONDS for slot in self.slots if slot.process is None]
+        return min(empty, default=float("inf"))
+
+    def _wait(self, seconds: float) -> None:
+        """Sleep until a worker ends, a signal comes or ``seconds`` are over."""
+        alive = [slot.process for slot in self.slots if slot.process and slot.process.is_alive()]
+        waited_for = [*(process.sentinel for process in alive), self._wakeup]
+        if self._wakeup in mp_connection.wait(waited_for, timeout=max(seconds, 0.05)):
+            self._wakeup.recv(64)
+
+    def _beat(self) -> None:
+        ids = [slot.worker_id for slot in self.slots]
+        try:
+            Worker.objects.filter(pk__in=ids).renew()
+            for model in handlers.work_models():
+                model.objects.held_by(ids).renew()
+        except DatabaseError as error:
+            logger.warning("could not renew leases: %s", error)
+            connections.close_all()
+
+    def _sweep(self) -> float:
+        """Sweep and return the seconds until the next one."""
+        try:
+            sweeper.sweep()
+            return sweeper.seconds_until_next_sweep()
+        except DatabaseError as error:
+            logger.warning("could not sweep: %s", error)
+            connections.close_all()
+            return float(settings.SWEEP_SECONDS)
+
+    def _release(self, slot: _Slot, *, crashed: bool) -> bool:
+        """Requeue what the worker in ``slot`` held; False when the database is away."""
+        try:
+            for model in handlers.work_models():
+                rescue = model.objects.held_by([slot.worker_id]).rescue(crashed=crashed)
+                if rescue:
+                    logger.warning("released from %s: %s", slot.worker_id, rescue)
+            Worker.objects.filter(pk=slot.worker_id).stop()
+        except DatabaseError as error:
+            logger.warning("could not release the work of %s: %s", slot.worker_id, error)
+            connections.close_all()
+            return False
+        self._sweep()  # rings for what was released
+        return True
+
+    def _request_stop(self, signum: int, frame: FrameType | None) -> None:
+        self._stop_signals += 1
+
+    def _shut_down(self) -> None:
+        """Let workers finish for ``GRACE_SECONDS``, end the others, give back what they held."""
+        running = [slot for slot in self.slots if slot.process is not None]
+        for slot in running:
+            self._signal(slot, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while self._stop_signals < 2 and time.monotonic() < deadline:
+            if not any(slot.process and slot.process.is_alive() for slot in running):
+                break
+            self._wait(deadline - time.monotonic())
+        for slot in running:
+            self._signal(slot, signal.SIGKILL)
+            if slot.process is not None:
+                slot.process.join()
+            self._release(slot, crashed=False)
+
+    def _signal(self, slot: _Slot, number: signal.Signals) -> None:
+        if slot.process is not None and slot.process.is_alive() and slot.process.pid:
+            os.kill(slot.process.pid, number)

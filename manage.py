@@ -1,0 +1,31 @@
+#!/usr/bin/env python
+"""Django's commands, with the embedded servers kept up while one of them runs."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+from config import embedded
+
+NEED_NO_SERVER = {"help", "version", "check", "collectstatic", "diffsettings"}
+
+
+def main(arguments: list[str]) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
+    if _needs_servers(arguments):
+        try:
+            embedded.hold()
+        except embedded.EmbeddedServerError as error:
+            sys.exit(str(error))
+    execute_from_command_line(["manage.py", *arguments])
+
+
+def _needs_servers(arguments: list[str]) -> bool:
+    if not arguments or {"-h", "--help", "--version"} & set(arguments):
+        return False
+    return arguments[0] not in NEED_NO_SERVER or "--database" in arguments
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

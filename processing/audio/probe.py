@@ -1,0 +1,97 @@
+"""What a file really is, judged by its content and refused before it costs anything."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+import av
+from av.container import InputContainer
+from django.conf import settings
+
+from processing.exceptions import AudioTooLarge, UnreadableAudio
+
+#: The demuxers we let FFmpeg use, by the names it gives them. Playlists, concatenations and
+#: everything else that opens further files is not among them.
+CONTAINERS = ("wav", "w64", "mp3", "flac", "ogg", "mov", "matroska", "aac")
+
+#: What people call them, for messages.
+FORMAT_NAMES = "wav, mp3, m4a/mp4, flac, ogg/opus, webm"
+
+MIN_SAMPLE_RATE = 4_000
+MAX_SAMPLE_RATE = 192_000
+MAX_CHANNELS = 8
+
+
+@dataclass(frozen=True)
+class AudioProbe:
+    """What a file's headers say; ``duration_seconds`` is None when they do not say."""
+
+    container: str
+    codec: str
+    sample_rate: int
+    channels: int
+    duration_seconds: float | None
+
+
+@contextmanager
+def open_audio(file: IO[bytes]) -> Iterator[InputContainer]:
+    """Open a seekable binary file for decoding; raise ``UnreadableAudio`` when it is not audio.
+
+    Only ever from a file object: a name could be a protocol to FFmpeg (``http:``, ``concat:``).
+    """
+    file.seek(0)
+    try:
+        container = av.open(
+            file,
+            mode="r",
+            options={"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": ""},
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        raise UnreadableAudio(f"not audio we can read (we read {FORMAT_NAMES})") from error
+    with container:
+        yield container
+
+
+def probe(file: IO[bytes], *, size_bytes: int) -> AudioProbe:
+    """Read the headers of ``file``; raise ``UnreadableAudio`` or ``AudioTooLarge``."""
+    if size_bytes == 0:
+        raise UnreadableAudio("the file is empty")
+    with open_audio(file) as container:
+        if not container.streams.audio:
+            raise UnreadableAudio("the file has no sound")
+        stream = container.streams.audio[0]
+        codec = stream.codec_context
+        if not MIN_SAMPLE_RATE <= (codec.sample_rate or 0) <= MAX_SAMPLE_RATE:
+            raise UnreadableAudio(
+                f"declares {codec.sample_rate} samples per second; we read "
+                f"{MIN_SAMPLE_RATE:,} to {MAX_SAMPLE_RATE:,}"
+            )
+        if not 1 <= codec.channels <= MAX_CHANNELS:
+            raise UnreadableAudio(
+                f"declares {codec.channels} channels; we read 1 to {MAX_CHANNELS}"
+            )
+        duration = _declared_seconds(container, stream, size_bytes)
+        limit = settings.MAX_DURATION_SECONDS
+        if duration is not None and duration > limit:
+            raise AudioTooLarge(
+                f"{duration / 3600:.1f} hours of audio; the limit is {limit / 3600:g} hours"
+            )
+        return AudioProbe(
+            container.format.name.split(",")[0],
+            codec.name,
+            codec.sample_rate,
+            codec.channels,
+            duration,
+        )
+
+
+def _declared_seconds(container: InputContainer, stream: Any, size_bytes: int) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        seconds = float(stream.duration * stream.time_base)
+    elif container.duration is not None:
+        seconds = container.duration / av.time_base
+    else:
+        return None
+    return seconds if seconds > 0 else None

@@ -1,0 +1,27 @@
+"""The engines that are configured, by the name users choose them by."""
+
+from functools import cache
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from processing.engines.base import SpeechEngine
+from processing.exceptions import UnknownEngine
+
+
+def engine_names() -> tuple[str, ...]:
+    """Return the names in ``settings.ENGINES`` (name -> dotted path of a factory), sorted."""
+    return tuple(sorted(settings.ENGINES))
+
+
+def get_engine(name: str) -> SpeechEngine:
+    """Return this process's one engine of that name; raise ``UnknownEngine`` for any other."""
+    if name not in settings.ENGINES:
+        raise UnknownEngine(f"unknown engine {name!r}; known: {', '.join(engine_names())}")
+    return _made(settings.ENGINES[name])
+
+
+@cache
+def _made(factory: str) -> SpeechEngine:
+    engine: SpeechEngine = import_string(factory)()
+    return engine

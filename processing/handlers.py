@@ -1,0 +1,29 @@
+"""What this app does for the queues."""
+
+from django.conf import settings
+
+from jobs.handlers import JobHandler, WorkSource, register_job, register_work
+from processing.choices import CHUNK_QUEUE, MERGE_JOB, TRANSCRIPTION_JOB, TRANSCRIPTION_QUEUE
+from processing.engines.registry import get_engine
+from processing.models import ChunkTask
+from processing.services import chunk_runner, orchestrator
+
+
+def load_default_engine() -> None:
+    """Load the default engine's model, so that forked workers share its memory."""
+    get_engine(settings.ENGINE).load()
+
+
+def register() -> None:
+    """Tell ``jobs`` which code does this app's work."""
+    for job_type, run in (
+        (TRANSCRIPTION_JOB, orchestrator.plan),
+        (MERGE_JOB, orchestrator.merge),
+    ):
+        register_job(
+            JobHandler(job_type, TRANSCRIPTION_QUEUE, run, settled=orchestrator.settle_job)
+        )
+    register_work(
+        CHUNK_QUEUE,
+        WorkSource(ChunkTask, chunk_runner.run_chunk, prepare=load_default_engine, is_heavy=True),
+    )

@@ -1,0 +1,39 @@
+"""The repository of chunk tasks; claim, retry and rescue come from ``jobs``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+
+from jobs.choices import JobStatus
+from jobs.managers import WorkQuerySet
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from processing.models import ChunkTask, Workspace
+
+
+class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
+    def of(self, processing_id: UUID) -> Self:
+        return self.filter(processing_id=processing_id)
+
+    def in_order(self) -> Self:
+        return self.order_by("index")
+
+    def completed(self) -> Self:
+        return self.filter(status=JobStatus.COMPLETED)
+
+    def failed(self) -> Self:
+        return self.filter(status=JobStatus.FAILED)
+
+    def heard_before(self, *, cache_key: str, workspace: Workspace) -> ChunkTask | None:
+        """Return a chunk of the workspace with this very audio and request, if one is done."""
+        same = self.completed().filter(
+            cache_key=cache_key, processing__transcript__recording__workspace=workspace
+        )
+        return same.first()
+
+
+ChunkTaskManager = models.Manager.from_queryset(ChunkTaskQuerySet)

@@ -1,0 +1,21 @@
+"""The repository of recordings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from processing.models import Workspace
+
+
+class RecordingQuerySet(models.QuerySet["Recording"]):
+    def in_workspace(self, workspace: Workspace) -> Self:
+        return self.filter(workspace=workspace)
+
+    def with_content(self, sha256: str) -> Self:
+        return self.filter(sha256=sha256)
+
+
+RecordingManager = models.Manager.from_queryset(RecordingQuerySet)

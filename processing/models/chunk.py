@@ -1,0 +1,81 @@
+"""A stretch of a recording that one worker transcribes."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from jobs.choices import JobStatus
+from jobs.models import Work
+from processing.engines.base import SAMPLE_RATE
+from processing.managers.chunk import ChunkTaskManager
+from processing.models.processing import ProcessingTask
+
+
+class ChunkTask(Work):
+    """One chunk: where it lies, where its audio is, what was heard in it.
+
+    All positions are sample offsets at 16 kHz on the recording's clock. The chunk's audio is
+    ``[start_sample, end_sample)``; what it answers for is ``[core_start_sample,
+    core_end_sample)``, which is less where there was no pause to cut at and neighbours overlap.
+    ``result`` is a list of segments, each a list of ``[word, start, end, confidence]`` with
+    seconds from ``start_sample``.
+    """
+
+    processing = models.ForeignKey(ProcessingTask, on_delete=models.CASCADE, related_name="chunks")
+    index = models.PositiveIntegerField()
+    start_sample = models.BigIntegerField()
+    core_start_sample = models.BigIntegerField()
+    core_end_sample = models.BigIntegerField()
+    end_sample = models.BigIntegerField()
+    audio = models.FileField(max_length=255, blank=True)
+    cache_key = models.CharField(max_length=100)
+    result = models.JSONField(null=True, blank=True)
+    is_reused = models.BooleanField(default=False)
+
+    objects = ChunkTaskManager()
+
+    class Meta(Work.Meta):
+        db_table = "chunk_tasks"
+        ordering = ["processing", "index"]
+        constraints = [
+            *Work.Meta.constraints,
+            models.UniqueConstraint(fields=["processing", "index"], name="chunk_one_per_index"),
+            models.CheckConstraint(
+                name="chunk_offsets_ordered",
+                condition=Q(
+                    start_sample__gte=0,
+                    core_start_sample__gte=F("start_sample"),
+                    core_end_sample__gt=F("core_start_sample"),
+                    end_sample__gte=F("core_end_sample"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="chunk_result_iff_completed",
+                condition=Q(status=JobStatus.COMPLETED, result__isnull=False)
+                | (~Q(status=JobStatus.COMPLETED) & Q(result__isnull=True)),
+            ),
+        ]
+        indexes = [
+            *Work.Meta.indexes,
+            models.Index(
+                "cache_key",
+                name="chunktask_heard_idx",
+                condition=Q(status=JobStatus.COMPLETED),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"chunk {self.index} of {self.processing_id}"
+
+    @property
+    def start_seconds(self) -> float:
+        return self.core_start_sample / SAMPLE_RATE
+
+    @property
+    def end_seconds(self) -> float:
+        return self.core_end_sample / SAMPLE_RATE
+
+    def settled(self) -> None:
+        """Count this chunk; the last one of its processing has the merge enqueued."""
+        from processing.services import orchestrator  # noqa: PLC0415  it imports this model
+
+        orchestrator.settle_chunk(chunk=self)

@@ -1,0 +1,53 @@
+"""What was said in a recording, as one engine heard it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from django.db import models
+from django.db.models.functions import Now
+
+from processing.managers.transcript import TranscriptManager
+from processing.models.recording import Recording
+
+if TYPE_CHECKING:
+    from processing.models.processing import ProcessingTask
+
+
+class Transcript(models.Model):
+    """The answer to one request: this recording, this engine, this language, these parameters.
+
+    ``cache_key`` covers all of these and the versions of engine and pipeline, so that equal
+    requests share one row and with it one run. ``segments`` is a list of
+    ``{start, end, text, words: [{word, start, end, confidence}]}`` and ``gaps`` a list of
+    ``{start, end, reason}``, in seconds on the recording's clock; both are empty until a
+    processing has completed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="transcripts")
+    engine = models.CharField(max_length=50)
+    language = models.CharField(max_length=10)
+    parameters = models.JSONField(default=dict, blank=True)
+    cache_key = models.CharField(max_length=100, unique=True)
+    text = models.TextField(blank=True)
+    segments = models.JSONField(default=list, blank=True)
+    gaps = models.JSONField(default=list, blank=True)
+    duration_seconds = models.FloatField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = TranscriptManager()
+
+    class Meta:
+        db_table = "transcripts"
+        ordering = ["-created_at", "id"]
+        indexes = [models.Index(fields=["-created_at", "id"], name="transcript_list_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.recording} ({self.engine}, {self.language})"
+
+    @property
+    def latest_processing(self) -> ProcessingTask:
+        """The run that says how this transcript is doing; a request always starts one."""
+        return self.processings.all()[0]

@@ -1,0 +1,82 @@
+"""Taking a recording in: hashed while it is stored, probed before it is accepted."""
+
+import hashlib
+from dataclasses import asdict
+from pathlib import PurePath
+from typing import IO
+from uuid import uuid4
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+
+from processing.audio.probe import probe
+from processing.exceptions import AudioTooLarge, UnreadableAudio
+from processing.models import Recording, Workspace
+from processing.services.files import stored_file
+
+READ_BYTES = 1 << 20
+
+
+def store_recording(
+    *,
+    source: IO[bytes],
+    name: str,
+    workspace: Workspace,
+    sha256: str | None = None,
+    created_by: AbstractBaseUser | None = None,
+) -> tuple[Recording, bool]:
+    """Store a seekable file as a recording of ``workspace``; return it and whether it is new.
+
+    The same content is stored once: a second time returns the recording that exists, under
+    its first name. ``sha256`` spares reading the file when the caller hashed it already.
+    Raises ``UnreadableAudio``, ``AudioTooLarge`` or ``StorageFull``, and keeps nothing then.
+    """
+    size_bytes = _measured(source)
+    audio = probe(source, size_bytes=size_bytes)
+    sha256 = sha256 or hash_file(source)
+    known = Recording.objects.in_workspace(workspace).with_content(sha256).first()
+    if known is not None:
+        return known, False
+    try:
+        with stored_file(source, f"recordings/{uuid4()}") as stored_name, transaction.atomic():
+            recording = Recording.objects.create(
+                workspace=workspace,
+                name=_shown_name(name),
+                file=stored_name,
+                sha256=sha256,
+                size_bytes=size_bytes,
+                created_by=created_by,
+                **asdict(audio),
+            )
+    except IntegrityError:
+        # The same file arrived twice at once, and the other one was first.
+        return Recording.objects.in_workspace(workspace).with_content(sha256).get(), False
+    return recording, True
+
+
+def hash_file(source: IO[bytes]) -> str:
+    """Return the SHA-256 of a seekable file as 64 hex digits."""
+    source.seek(0)
+    digest = hashlib.sha256()
+    while block := source.read(READ_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _measured(source: IO[bytes]) -> int:
+    size_bytes = source.seek(0, 2)
+    source.seek(0)
+    if size_bytes == 0:
+        raise UnreadableAudio("the file is empty")
+    if size_bytes > settings.MAX_UPLOAD_BYTES:
+        raise AudioTooLarge(
+            f"{size_bytes:,} bytes; the limit is {settings.MAX_UPLOAD_BYTES:,} bytes"
+        )
+    return size_bytes
+
+
+def _shown_name(name: str) -> str:
+    """Return a file's own name as one line that fits its column."""
+    line = "".join(c if c.isprintable() else " " for c in PurePath(name).name).strip()
+    return line[:255] or "recording"

@@ -1,0 +1,323 @@
+"""The life of a processing: requested, planned, fanned out, joined.
+
+The design's ParallelOrchestrator. It keeps nothing in memory: each step is a guarded change of
+rows, so any process may die between any two of them and another goes on.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from caching.keys import ContentAddresser
+from jobs import queues
+from jobs.choices import JobPriority, JobStatus
+from jobs.models import Job, Worker
+from jobs.services.enqueueing import enqueue_job
+from jobs.services.priority import PriorityManager
+from processing.audio.chunk_sizer import DynamicChunkSizer
+from processing.audio.decode import decode
+from processing.audio.flac import encode_flac
+from processing.audio.splitter import Cut, PauseSplitter
+from processing.choices import (
+    CHUNK_QUEUE,
+    MERGE_JOB,
+    TRANSCRIPTION_JOB,
+    ProcessingStatus,
+)
+from processing.engines.base import SAMPLE_RATE
+from processing.engines.registry import get_engine
+from processing.exceptions import UnsupportedLanguage
+from processing.models import ChunkTask, ProcessingTask, Recording, Transcript
+from processing.services.files import delete_file, stored_file
+from processing.services.merger import HeardChunk, Merger
+
+logger = logging.getLogger(__name__)
+
+#: Changes whenever cutting or joining may give another transcript for the same request.
+PIPELINE_VERSION = "1"
+
+#: Audio that is missing at the end of a file is a gap when it is more than this.
+TRUNCATION_SECONDS = 1.0
+TRUNCATION_SHARE = 0.01
+
+
+class _NoLongerWanted(Exception):
+    """The processing was cancelled, or failed, while its recording was being cut."""
+
+
+@dataclass(frozen=True)
+class TranscriptRequest:
+    """A transcript, the run that says how it is doing, and whether it was finished before."""
+
+    transcript: Transcript
+    processing: ProcessingTask
+    is_cached: bool
+
+
+def request_transcript(
+    *,
+    recording: Recording,
+    engine: str = "",
+    language: str = "",
+    parameters: dict[str, Any] | None = None,
+    priority: JobPriority = JobPriority.NORMAL,
+    created_by: AbstractBaseUser | None = None,
+) -> TranscriptRequest:
+    """Ask for a transcript; equal requests share one row, and one run while it goes on.
+
+    A request that was answered in full ends here. One that failed, was cancelled or has gaps
+    is run again, and chunks that were heard before are not heard again. Raises
+    ``UnknownEngine`` or ``UnsupportedLanguage``.
+    """
+    speech_engine = get_engine(engine or settings.ENGINE)
+    language = language or speech_engine.languages[0]
+    if language not in speech_engine.languages:
+        known = ", ".join(speech_engine.languages)
+        raise UnsupportedLanguage(
+            f"{speech_engine.name} does not understand {language!r}; it knows {known}"
+        )
+    question = {
+        "engine": speech_engine.name,
+        "engine_version": speech_engine.version,
+        "language": language,
+        "parameters": parameters or {},
+    }
+    cache_key = ContentAddresser().key(
+        "transcript", str(recording.workspace_id), recording.sha256, PIPELINE_VERSION, question
+    )
+    with transaction.atomic():
+        Transcript.objects.get_or_create(
+            cache_key=cache_key,
+            defaults={
+                "recording": recording,
+                "engine": speech_engine.name,
+                "language": language,
+                "parameters": parameters or {},
+            },
+        )
+        transcript = Transcript.objects.select_for_update().get(cache_key=cache_key)
+        latest = ProcessingTask.objects.for_transcript(transcript).first()
+        if latest is not None and latest.status == ProcessingStatus.COMPLETED:
+            return TranscriptRequest(transcript, latest, is_cached=True)
+        if latest is None or not latest.is_active:
+            latest = _start(transcript, priority=priority, created_by=created_by)
+    return TranscriptRequest(transcript, latest, is_cached=False)
+
+
+def _start(
+    transcript: Transcript, *, priority: JobPriority, created_by: AbstractBaseUser | None
+) -> ProcessingTask:
+    processing = ProcessingTask.objects.create(transcript=transcript, priority=priority)
+    _enqueue(TRANSCRIPTION_JOB, processing, created_by=created_by)
+    return processing
+
+
+def _enqueue(
+    job_type: str, processing: ProcessingTask, *, created_by: AbstractBaseUser | None = None
+) -> None:
+    enqueue_job(
+        job_type=job_type,
+        payload={"processing_id": str(processing.pk)},
+        priority=processing.priority,
+        subject_id=processing.transcript_id,
+        workspace_id=processing.transcript.recording.workspace_id,
+        created_by=created_by,
+    )
+
+
+def processing_of(job: Job) -> ProcessingTask:
+    """Return the processing a job of this app is about."""
+    processings = ProcessingTask.objects.select_related("transcript__recording__workspace")
+    return processings.get(pk=job.payload["processing_id"])
+
+
+def plan(job: Job) -> None:
+    """Cut the recording and commit each chunk as soon as it is cut.
+
+    Idempotent: run again, it cuts at the same places and keeps the chunks that exist.
+    """
+    processing = processing_of(job)
+    recording = processing.transcript.recording
+    recommendation = DynamicChunkSizer().recommend(
+        duration_seconds=recording.duration_seconds,
+        worker_count=Worker.objects.live().serving(CHUNK_QUEUE).count(),
+    )
+    if not ProcessingTask.objects.split(processing.pk, chunk_seconds=recommendation.target_seconds):
+        return
+    processing.refresh_from_db(fields=["chunk_seconds"])
+    existing = set(ChunkTask.objects.of(processing.pk).values_list("index", flat=True))
+    splitter = PauseSplitter(target_seconds=processing.chunk_seconds or 0.0)
+    total_chunks = total_samples = 0
+    try:
+        with recording.file.open("rb") as file:
+            for cut in splitter.split(decode(file)):
+                if cut.index not in existing:
+                    _store_chunk(processing, cut)
+                total_chunks, total_samples = cut.index + 1, cut.core_end
+    except _NoLongerWanted:
+        return
+    with transaction.atomic():
+        if ProcessingTask.objects.process(
+            processing.pk, total_chunks=total_chunks, total_samples=total_samples
+        ):
+            _merge_if_settled(processing)
+
+
+def _store_chunk(processing: ProcessingTask, cut: Cut) -> None:
+    """Make one chunk claimable; raise when the processing no longer wants any."""
+    transcript = processing.transcript
+    engine = get_engine(transcript.engine)
+    cache_key = ContentAddresser().key(
+        "chunk",
+        cut.samples.tobytes(),
+        {
+            "engine": engine.name,
+            "engine_version": engine.version,
+            "language": transcript.language,
+            "parameters": transcript.parameters,
+        },
+    )
+    name = f"chunks/{processing.pk}/{cut.index:06}-{uuid4().hex}.flac"
+    with (
+        stored_file(BytesIO(encode_flac(cut.samples)), name) as stored_name,
+        transaction.atomic(),
+    ):
+        splitting = ProcessingTask.objects.select_for_update(no_key=True).filter(
+            pk=processing.pk, status=ProcessingStatus.SPLITTING
+        )
+        if not splitting.exists():
+            raise _NoLongerWanted
+        ChunkTask.objects.create(
+            processing=processing,
+            queue_name=CHUNK_QUEUE,
+            index=cut.index,
+            start_sample=cut.start,
+            core_start_sample=cut.core_start,
+            core_end_sample=cut.core_end,
+            end_sample=cut.end,
+            audio=stored_name,
+            cache_key=cache_key,
+            due_by=PriorityManager().due_by(
+                processing.created_at, processing.priority, index=cut.index
+            ),
+        )
+        transaction.on_commit(lambda: _ring_chunks(), robust=True)
+
+
+def _ring_chunks() -> None:
+    queues.ring(CHUNK_QUEUE)
+
+
+def settle_chunk(*, chunk: ChunkTask) -> None:
+    """Count a chunk that reached its end; the last one has the merge enqueued.
+
+    Runs in the transaction that settled the chunk, so a count can be neither lost nor doubled.
+    """
+    if chunk.status == JobStatus.CANCELLED:
+        return
+    ProcessingTask.objects.count_settled(
+        chunk.processing_id,
+        samples=chunk.core_end_sample - chunk.core_start_sample,
+        failed=chunk.status == JobStatus.FAILED,
+    )
+    _merge_if_settled(chunk.processing)
+
+
+def _merge_if_settled(processing: ProcessingTask) -> None:
+    if ProcessingTask.objects.elect_merger(processing.pk):
+        _enqueue(MERGE_JOB, processing)
+
+
+def merge(job: Job) -> None:
+    """Join the chunks into the transcript: COMPLETED, PARTIAL with gaps, or FAILED with none.
+
+    Idempotent: only the run that finds the processing MERGING changes anything.
+    """
+    processing = processing_of(job)
+    segments, gaps = Merger().merge(_heard_chunks(processing))
+    gaps += _truncation(processing)
+    with transaction.atomic():
+        if processing.failed_chunks and not processing.completed_chunks:
+            first = ChunkTask.objects.of(processing.pk).failed().in_order()[0]
+            ProcessingTask.objects.fail(
+                processing.pk, code=first.error_code, message=first.error_message
+            )
+            return
+        if not ProcessingTask.objects.finish(processing.pk, is_partial=bool(gaps)):
+            return
+        Transcript.objects.filter(pk=processing.transcript_id).update(
+            text=" ".join(segment["text"] for segment in segments),
+            segments=segments,
+            gaps=gaps,
+            duration_seconds=(processing.total_samples or 0) / SAMPLE_RATE,
+        )
+        transaction.on_commit(lambda: discard_chunk_audio(processing.pk), robust=True)
+
+
+def _heard_chunks(processing: ProcessingTask) -> Iterator[HeardChunk]:
+    chunks = ChunkTask.objects.of(processing.pk).in_order()
+    for chunk in chunks.iterator(chunk_size=100):
+        yield HeardChunk(
+            chunk.start_sample,
+            chunk.core_start_sample,
+            chunk.core_end_sample,
+            chunk.end_sample,
+            chunk.result,
+            reason=f"{chunk.error_code}: {chunk.error_message}" if chunk.error_code else "",
+        )
+
+
+def _truncation(processing: ProcessingTask) -> list[dict[str, Any]]:
+    """Return the gap between the end of the audio and the end its container declares."""
+    declared = processing.transcript.recording.duration_seconds
+    decoded = (processing.total_samples or 0) / SAMPLE_RATE
+    if declared is None:
+        return []
+    missing = declared - decoded
+    if missing <= max(TRUNCATION_SECONDS, declared * TRUNCATION_SHARE):
+        return []
+    return [
+        {
+            "start": round(decoded, 3),
+            "end": round(declared, 3),
+            "reason": "truncated: the file ends before the length it declares",
+        }
+    ]
+
+
+def settle_job(job: Job) -> None:
+    """A planner or merger that failed for good takes its processing with it."""
+    if job.status != JobStatus.FAILED:
+        return
+    processing_id = UUID(job.payload["processing_id"])
+    if ProcessingTask.objects.fail(processing_id, code=job.error_code, message=job.error_message):
+        transaction.on_commit(lambda: _drop_chunks(processing_id), robust=True)
+
+
+def cancel_processing(processing: ProcessingTask) -> bool:
+    """Stop a run; what is being transcribed is refused when it is done. False if it was over."""
+    if not ProcessingTask.objects.cancel(processing.pk):
+        return False
+    Job.objects.about(processing.transcript_id).active().cancel()
+    _drop_chunks(processing.pk)
+    return True
+
+
+def _drop_chunks(processing_id: UUID) -> None:
+    ChunkTask.objects.of(processing_id).cancel()
+    discard_chunk_audio(processing_id)
+
+
+def discard_chunk_audio(processing_id: UUID) -> None:
+    """Delete the chunk files of a finished run; the recording itself has all they had."""
+    chunks = ChunkTask.objects.of(processing_id).exclude(audio="")
+    for name in chunks.values_list("audio", flat=True):
+        delete_file(name)
+    chunks.update(audio="")
