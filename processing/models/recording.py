@@ -50,7 +50,9 @@ class Recording(models.Model):
                 name="recording_size_positive", condition=models.Q(size_bytes__gt=0)
             ),
         ]
-        indexes = [models.Index(fields=["workspace", "-created_at", "id"], name="recording_list_idx")]
+        indexes = [
+            models.Index(fields=["workspace", "-created_at", "id"], name="recording_list_idx")
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -1,0 +1,152 @@
+"""``manage.py transcribe FILE...``: the product's main job from a terminal."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from processing.choices import ProcessingStatus
+from processing.engines.registry import engine_names, get_engine
+from processing.exceptions import ProcessingError
+from processing.management.follow import follow
+from processing.models import Workspace
+from processing.services import local_workers
+from processing.services.exports import FORMATS
+from processing.services.ingestion import store_recording
+from processing.services.orchestrator import (
+    TranscriptRequest,
+    cancel_processing,
+    request_transcript,
+)
+
+DONE, FAILED, USAGE, PARTIAL = 0, 1, 2, 3
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Transcribe recordings. The transcript goes to standard output, everything else to "
+        "standard error. Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with gaps."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("files", nargs="+", metavar="FILE", help="audio or video file")
+        parser.add_argument("--format", choices=list(FORMATS), default="text")
+        parser.add_argument(
+            "--language", default="", help="ISO 639-1 code, such as en (default: the engine's)"
+        )
+        parser.add_argument(
+            "--engine",
+            default="",
+            help=f"one of: {', '.join(engine_names())} (default: {settings.ENGINE})",
+        )
+        parser.add_argument(
+            "--no-wait",
+            action="store_true",
+            help="queue the work and print the transcripts' ids instead of the transcripts",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        paths = [self._readable(name) for name in options["files"]]
+        self._check_engine(options["engine"], options["language"])
+        failed: set[int] = set()
+        requests: list[tuple[Path, TranscriptRequest]] = []
+        for path in paths:
+            try:
+                requests.append((path, self._request(path, options)))
+            except ProcessingError as error:
+                failed.add(self._complain(path, str(error)))
+        if options["no_wait"]:
+            for _, request in requests:
+                self.stdout.write(str(request.transcript.pk))
+            if requests and not local_workers.are_running():
+                self.stderr.write("No worker is running yet; start one with: manage.py work")
+        else:
+            failed |= self._deliver(requests, options["format"])
+        for code in (FAILED, PARTIAL):
+            if code in failed:
+                sys.exit(code)
+
+    def _readable(self, name: str) -> Path:
+        path = Path(name)
+        try:
+            with path.open("rb"):
+                return path
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise CommandError(f"{one_line(name)}: {reason}", returncode=USAGE) from error
+
+    def _check_engine(self, name: str, language: str) -> None:
+        try:
+            engine = get_engine(name or settings.ENGINE)
+        except ProcessingError as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        if language and language not in engine.languages:
+            known = ", ".join(engine.languages)
+            raise CommandError(
+                f"{engine.name} does not understand {language!r}; it knows {known}",
+                returncode=USAGE,
+            )
+
+    def _request(self, path: Path, options: dict[str, Any]) -> TranscriptRequest:
+        with path.open("rb") as file:
+            recording, _ = store_recording(
+                source=file, name=path.name, workspace=Workspace.objects.default()
+            )
+        return request_transcript(
+            recording=recording, engine=options["engine"], language=options["language"]
+        )
+
+    def _deliver(self, requests: list[tuple[Path, TranscriptRequest]], fmt: str) -> set[int]:
+        """Wait for each in turn and write it; return the exit codes of those that went wrong."""
+        codes: set[int] = set()
+        try:
+            with ExitStack() as stack:
+                is_work_left = any(not request.is_cached for _, request in requests)
+                own = None
+                if is_work_left and not local_workers.are_running():
+                    self.stderr.write("No worker is running; starting some for this call.")
+                    own = stack.enter_context(local_workers.local_workers())
+                for path, request in requests:
+                    follow(
+                        request.processing,
+                        description=one_line(path.name),
+                        stream=sys.stderr,
+                        check=own.check if own else lambda: None,
+                    )
+                    codes.add(self._write(path, request, fmt))
+        except local_workers.WorkersDied as error:
+            raise CommandError(str(error), returncode=FAILED) from error
+        except KeyboardInterrupt:
+            for _, request in requests:
+                cancel_processing(request.processing)
+            self.stderr.write("Cancelled.")
+            sys.exit(INTERRUPTED)
+        return codes - {DONE}
+
+    def _write(self, path: Path, request: TranscriptRequest, fmt: str) -> int:
+        processing, transcript = request.processing, request.transcript
+        if processing.status in (ProcessingStatus.FAILED, ProcessingStatus.CANCELLED):
+            return self._complain(path, processing.error_message or processing.status.lower())
+        transcript.refresh_from_db()
+        self.stdout.write(FORMATS[fmt][1](transcript), ending="")
+        if request.is_cached:
+            self.stderr.write(f"{one_line(path.name)}: from the cache")
+        for gap in transcript.gaps:
+            self.stderr.write(
+                f"{one_line(path.name)}: nothing from {gap['start']:.1f} s to "
+                f"{gap['end']:.1f} s ({gap['reason']})"
+            )
+        return PARTIAL if processing.status == ProcessingStatus.PARTIAL else DONE
+
+    def _complain(self, path: Path, reason: str) -> int:
+        self.stderr.write(f"{one_line(str(path))}: {reason}")
+        return FAILED
+
+
+def one_line(name: str) -> str:
+    """Return a file's name as it may be shown: control characters would break the line."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)

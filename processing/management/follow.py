@@ -1,0 +1,54 @@
+"""Watching a run from a terminal."""
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from tqdm import tqdm
+
+from processing.models import ProcessingTask
+from processing.services.progress import Progress
+
+#: How often to look; a person sees no difference, the database hardly any load.
+POLL_SECONDS = 0.1
+
+BAR = "{desc} |{bar}| {postfix[0]} [{elapsed}<{remaining}]"
+
+
+def follow(
+    processing: ProcessingTask,
+    *,
+    description: str,
+    stream: TextIO,
+    check: Callable[[], None] = lambda: None,
+) -> ProcessingTask:
+    """Return the run once it is over; on a terminal, show a bar on ``stream`` until then.
+
+    ``check`` is called at every look and may raise to stop waiting.
+    """
+    with tqdm(
+        total=processing.total_seconds,
+        desc=description,
+        file=stream,
+        bar_format=BAR,
+        disable=not stream.isatty(),
+        postfix=[""],
+        leave=False,
+    ) as bar:
+        while True:
+            processing.refresh_from_db()
+            _show(bar, Progress.of(processing))
+            if not processing.is_active:
+                return processing
+            check()
+            time.sleep(POLL_SECONDS)
+
+
+def _show(bar: "tqdm[None]", progress: Progress) -> None:
+    if bar.disable:
+        return
+    chunks = "cutting" if progress.chunk_count is None else f"of {progress.chunk_count}"
+    bar.total = progress.total_seconds
+    bar.n = progress.done_seconds
+    bar.postfix[0] = f"{progress}, chunk {progress.settled_chunks} {chunks}"
+    bar.refresh()

@@ -1,0 +1,56 @@
+"""Workers for the length of one command, on machines where nobody runs any."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+
+from jobs.models import Worker
+from processing.choices import CHUNK_QUEUE
+from processing.exceptions import ProcessingError
+
+
+class WorkersDied(ProcessingError):
+    """The workers that a command started for itself ended before its work was done."""
+
+    code = "workers_died"
+
+
+class LocalWorkers:
+    """A supervisor with its workers, run as a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def check(self) -> None:
+        """Raise ``WorkersDied`` when they are gone; what they said is on standard error."""
+        code = self._process.poll()
+        if code is not None:
+            raise WorkersDied(f"the workers ended with exit code {code}")
+
+
+def are_running() -> bool:
+    """Say whether a live worker, on whatever host, transcribes chunks."""
+    return Worker.objects.live().serving(CHUNK_QUEUE).exists()
+
+
+@contextmanager
+def local_workers(concurrency: int = 0) -> Iterator[LocalWorkers]:
+    """Run ``concurrency`` workers (default: one per processor) while the block runs."""
+    concurrency = concurrency or os.cpu_count() or 1
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "work", "--concurrency", str(concurrency)],
+        cwd=settings.BASE_DIR,
+        env={"LOG_LEVEL": "WARNING", **os.environ},
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr.fileno(),  # standard output belongs to the transcript
+        start_new_session=True,  # Ctrl-C is for the command, which then stops them in order
+    )
+    try:
+        yield LocalWorkers(process)
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,38 @@
+"""Servers for the suite, and a clean corner of them for each test."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+
+from config import embedded
+
+
+def pytest_configure() -> None:
+    try:
+        embedded.hold()
+    except embedded.EmbeddedServerError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+
+
+@pytest.fixture(scope="session")
+def redis_connection() -> Iterator["redis.Redis"]:
+    """Redis, at the database that this test process has to itself."""
+    with redis.Redis.from_url(settings.REDIS_URL) as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis(redis_connection: "redis.Redis") -> None:
+    redis_connection.flushdb()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _media_root() -> Iterator[Path]:
+    shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
+    Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(parents=True)
+    yield settings.MEDIA_ROOT
+    shutil.rmtree(settings.MEDIA_ROOT)
