@@ -81,6 +81,13 @@ def handler_of(job_type: str) -> JobHandler:
         raise UnknownJobType(f"no handler for job type {job_type!r}; known: {known}") from None
 
 
+def settle(job: Job) -> None:
+    """Do what follows from a job's end: nothing, for a type that nobody registers any more."""
+    handler = _handlers.get(job.job_type)
+    if handler is not None:
+        handler.settled(job)
+
+
 def source_of(queue_name: str) -> WorkSource:
     """Return what a queue holds; KeyError for a queue nobody registered."""
     return _sources[queue_name]

@@ -154,4 +154,4 @@ class Job(Work):
     def settled(self) -> None:
         from jobs import handlers  # noqa: PLC0415  the registry names this model in its types
 
-        handlers.handler_of(self.job_type).settled(self)
+        handlers.settle(self)

@@ -36,6 +36,13 @@ class DoorbellWorker(SimpleWorker):
         self.runner = runner
         runner.is_stopping = lambda: self._stop_requested
 
+    def subscribe(self) -> None:
+        """Take no commands from Redis; the supervisor alone stops workers.
+
+        Without rq's listening thread every signal also reaches the main thread, which a
+        signal taken by that thread would leave waiting for the next ring.
+        """
+
     def execute_job(self, job: RqJob, queue: Queue) -> None:
         """Forget the ring, then claim and run what is ready on its queue."""
         self.set_state(WorkerStatus.BUSY)

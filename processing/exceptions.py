@@ -35,3 +35,15 @@ class StorageFull(ProcessingError):
     """There is no room to store the file; nothing of it was kept."""
 
     code = "storage_full"
+
+
+class NotFinished(ProcessingError):
+    """The transcript has nothing to read; the message names its status."""
+
+    code = "not_finished"
+
+
+class AlreadyOver(ProcessingError):
+    """The run has ended, so that it cannot be changed; the message names its status."""
+
+    code = "already_over"

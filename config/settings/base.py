@@ -114,8 +114,9 @@ SWEEP_SECONDS = env.SWEEP_SECONDS
 MEDIA_ROOT = env.MEDIA_ROOT
 MEDIA_URL = "media/"
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "tmp"
-FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 STATIC_ROOT = env.VAR / "static"
+for directory in (FILE_UPLOAD_TEMP_DIR, STATIC_ROOT):  # who serves files wants to see them
+    directory.mkdir(parents=True, exist_ok=True)
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # the admin looks right without collectstatic
 

@@ -4,6 +4,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+#: Far beyond any cap; more of them would not fit a float.
+MAX_DOUBLINGS = 60
+
 
 @dataclass(frozen=True)
 class RetryHandler:
@@ -26,4 +29,5 @@ class RetryHandler:
         """Return how long to wait after failed ``attempt`` (from 1); Retry-After wins."""
         if retry_after_seconds is not None:
             return max(retry_after_seconds, 0.0)
-        return jitter() * min(self.cap_seconds, self.base_seconds * 2.0 ** (attempt - 1))
+        doublings = min(attempt - 1, MAX_DOUBLINGS)
+        return jitter() * min(self.cap_seconds, self.base_seconds * 2.0**doublings)

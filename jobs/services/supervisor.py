@@ -167,7 +167,8 @@ class Supervisor:
         while self._stop_signals < 2 and time.monotonic() < deadline:
             if not any(slot.process and slot.process.is_alive() for slot in running):
                 break
-            self._wait(deadline - time.monotonic())
+            self._beat()
+            self._wait(min(deadline - time.monotonic(), settings.HEARTBEAT_SECONDS))
         for slot in running:
             self._signal(slot, signal.SIGKILL)
             if slot.process is not None:

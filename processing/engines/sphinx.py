@@ -17,6 +17,9 @@ from processing.exceptions import UnsupportedLanguage
 #: Samples in one frame of the decoder and of the pause detector (10 ms).
 FRAME_SAMPLES = SAMPLE_RATE // 100
 
+#: Part of the version; to be raised when a change of this file changes what is heard.
+REVISION = 1
+
 #: What the dictionary writes behind the second and later pronunciations of a word.
 PRONUNCIATION_MARK = re.compile(r"\(\d+\)$")
 #: Silence, sentence ends and noises, which the decoder reports among the words.
@@ -79,14 +82,14 @@ class SphinxEngine:
     pauses: PauseFinder = field(default_factory=PauseFinder)
     #: Options of the decoder that differ from PocketSphinx's own (see the commit for figures).
     options: Mapping[str, Any] = field(default_factory=lambda: {"maxhmmpf": 3000, "maxwpf": 5})
+    #: The package's version and a digest of everything that shapes the output.
+    version: str = field(init=False)
     _decoder: Any = field(default=None, init=False, repr=False)
 
-    @property
-    def version(self) -> str:
-        """The package's version and a digest of everything that shapes the output."""
-        shape = repr((sorted(self.options.items()), sorted(asdict(self.pauses).items())))
+    def __post_init__(self) -> None:
+        shape = repr((REVISION, sorted(self.options.items()), sorted(asdict(self.pauses).items())))
         digest = hashlib.sha256(shape.encode()).hexdigest()[:8]
-        return f"{package_version('pocketsphinx')}-{digest}"
+        self.version = f"{package_version('pocketsphinx')}-{digest}"
 
     def load(self) -> None:
         """Make the decoder, unless this process has it already (0.3 s, 100 MB)."""
@@ -109,6 +112,9 @@ class SphinxEngine:
 
     def _hear(self, samples: NDArray[np.int16], start: int, end: int) -> tuple[Word, ...]:
         decoder = self._decoder
+        # The noise estimate is carried over from utterance to utterance, and with it confidences
+        # and times; only this and the deprecated start_stream() clear it.
+        decoder.reinit_feat()
         decoder.start_utt()
         try:
             # full_utt: the cepstral mean is that of this utterance alone. In pieces it would be

@@ -12,12 +12,19 @@ from jobs.managers import WorkQuerySet
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from processing.models import ChunkTask, Workspace
+    from processing.models import ChunkTask, Recording, Workspace
 
 
 class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
     def of(self, processing_id: UUID) -> Self:
         return self.filter(processing_id=processing_id)
+
+    def of_recording(self, recording: Recording) -> Self:
+        return self.filter(processing__transcript__recording=recording)
+
+    def without_content(self) -> Self:
+        """Leave out what grows with the chunk, for lists."""
+        return self.defer("result")
 
     def in_order(self) -> Self:
         return self.order_by("index")

@@ -13,7 +13,7 @@ from processing.choices import ACTIVE, TRANSITIONS
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from processing.models import Transcript
+    from processing.models import ProcessingTask, Recording, Transcript  # noqa: F401  named in string annotations
 
 
 class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
@@ -24,6 +24,15 @@ class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
 
     def for_transcript(self, transcript: Transcript) -> Self:
         return self.filter(transcript=transcript)
+
+    def of_recording(self, recording: Recording) -> Self:
+        return self.filter(transcript__recording=recording)
+
+    def with_recordings(self) -> Self:
+        """Fetch transcript and recording along, without the transcript's content."""
+        return self.select_related("transcript__recording").defer(
+            "transcript__text", "transcript__segments", "transcript__gaps"
+        )
 
     def split(self, pk: UUID, *, chunk_seconds: float) -> bool:
         """Begin to cut; a planner run again keeps the chunk length of the first."""

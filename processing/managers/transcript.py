@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models import OuterRef, Subquery
+
+if TYPE_CHECKING:
+    from processing.models import Recording, Transcript, Workspace  # noqa: F401  in strings
 
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
+    def in_workspace(self, workspace: Workspace) -> Self:
+        return self.filter(recording__workspace=workspace)
+
+    def of_recording(self, recording: Recording) -> Self:
+        return self.filter(recording=recording)
+
+    def in_status(self, *statuses: str) -> Self:
+        """Those whose latest processing, the one that counts, is in one of ``statuses``."""
+        from processing.models import ProcessingTask  # noqa: PLC0415  it imports this module
+
+        runs = ProcessingTask.objects.filter(transcript=OuterRef("pk"))
+        latest = runs.order_by("-created_at", "id").values("status")[:1]
+        return self.annotate(latest_status=Subquery(latest)).filter(latest_status__in=statuses)
+
     def without_content(self) -> Self:
         """Leave out what grows with the recording, for lists."""
         return self.defer("text", "segments", "gaps")

@@ -20,10 +20,22 @@ def stored_file(content: IO[bytes], name: str) -> Iterator[str]:
     """
     content.seek(0)
     try:
-        yield default_storage.save(name, content if isinstance(content, File) else File(content))
-    except BaseException as error:
+        with refusing_when_full():
+            yield default_storage.save(
+                name, content if isinstance(content, File) else File(content)
+            )
+    except BaseException:
         delete_file(name)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise
+
+
+@contextmanager
+def refusing_when_full() -> Iterator[None]:
+    """Raise ``StorageFull`` for what fails because there is no room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull("no space left to store the audio") from error
         raise
 

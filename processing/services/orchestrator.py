@@ -31,7 +31,7 @@ from processing.choices import (
     TRANSCRIPTION_JOB,
     ProcessingStatus,
 )
-from processing.engines.base import SAMPLE_RATE
+from processing.engines.base import SAMPLE_RATE, SpeechEngine
 from processing.engines.registry import get_engine
 from processing.exceptions import UnsupportedLanguage
 from processing.models import ChunkTask, ProcessingTask, Recording, Transcript
@@ -76,13 +76,7 @@ def request_transcript(
     is run again, and chunks that were heard before are not heard again. Raises
     ``UnknownEngine`` or ``UnsupportedLanguage``.
     """
-    speech_engine = get_engine(engine or settings.ENGINE)
-    language = language or speech_engine.languages[0]
-    if language not in speech_engine.languages:
-        known = ", ".join(speech_engine.languages)
-        raise UnsupportedLanguage(
-            f"{speech_engine.name} does not understand {language!r}; it knows {known}"
-        )
+    speech_engine, language = choose_engine(engine, language)
     question = {
         "engine": speech_engine.name,
         "engine_version": speech_engine.version,
@@ -109,6 +103,21 @@ def request_transcript(
         if latest is None or not latest.is_active:
             latest = _start(transcript, priority=priority, created_by=created_by)
     return TranscriptRequest(transcript, latest, is_cached=False)
+
+
+def choose_engine(engine: str = "", language: str = "") -> tuple[SpeechEngine, str]:
+    """Return the engine and the language a request means; the first of each when it names none.
+
+    Raises ``UnknownEngine`` or ``UnsupportedLanguage``.
+    """
+    speech_engine = get_engine(engine or settings.ENGINE)
+    language = language or speech_engine.languages[0]
+    if language not in speech_engine.languages:
+        known = ", ".join(speech_engine.languages)
+        raise UnsupportedLanguage(
+            f"{speech_engine.name} does not understand {language!r}; it knows {known}"
+        )
+    return speech_engine, language
 
 
 def _start(

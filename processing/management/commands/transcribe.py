@@ -50,6 +50,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.stderr.style_func = None  # most of what goes there is news, not errors
         paths = [self._readable(name) for name in options["files"]]
         self._check_engine(options["engine"], options["language"])
         failed: set[int] = set()

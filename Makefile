@@ -1,0 +1,54 @@
+# make without a target says what there is.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_WORKERS ?= 2
+
+.PHONY: help demo serve test fast check lint types migrations format bench-transcribe clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing what Longhand needs into $(VENV) (once, about a minute)."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+demo: $(VENV)/installed ## set everything up and transcribe the bundled recording
+	@$(BIN)/python manage.py demo
+
+serve: $(VENV)/installed ## run the web server, workers and sweeper; prints address and login
+	@$(BIN)/python manage.py serve
+
+test: $(VENV)/installed ## run the whole suite on real servers
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(ARGS)
+
+fast: $(VENV)/installed ## run the tests that start no processes
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --ignore tests/workers --ignore tests/commands \
+		--ignore tests/config $(ARGS)
+
+check: lint types migrations ## lint, types, migrations, deployment settings
+
+lint: $(VENV)/installed ## find faults of style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/installed ## check types, strictly
+	@$(BIN)/mypy .
+
+migrations: $(VENV)/installed ## fail when a model has changed without a migration
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(VENV)/installed ## format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench-transcribe: $(VENV)/installed ## measure the main job against its limits and its peers
+	@$(BIN)/python -m tests.bench.transcribe
+
+clean: ## remove the virtual environment and everything Longhand has written
+	rm -rf $(VENV) var

@@ -1,0 +1,74 @@
+"""``manage.py serve``: the whole of Longhand on one machine."""
+
+import os
+import secrets
+import socket
+import sys
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from honcho.manager import Manager
+
+ADMIN_NAME = "admin"
+
+
+class Command(BaseCommand):
+    help = (
+        "Run web server, workers and sweeper together until Ctrl-C. At the first start a staff "
+        "login is created and printed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="port (default: %(default)s)")
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            default=os.cpu_count() or 1,
+            help="workers (default: one per processor, %(default)s here)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = options["host"], options["port"]
+        refuse_a_taken_address(host, port)
+        call_command("migrate", verbosity=0, interactive=False)
+        self._print_login()
+        self.stdout.write(f"Admin: http://{host}:{port}/admin/\nStop with Ctrl-C.\n")
+        python = sys.executable
+        manager = Manager()
+        manager.add_process(
+            "web",
+            f"{python} -m gunicorn config.wsgi --bind {host}:{port} "
+            "--worker-class gthread --workers 2 --threads 8 --log-level warning",
+        )
+        manager.add_process(
+            "workers", f"{python} manage.py work --concurrency {options['concurrency']}"
+        )
+        manager.add_process("sweeper", f"{python} manage.py sweep")
+        manager.loop()
+        sys.exit(manager.returncode)
+
+    def _print_login(self) -> None:
+        users = get_user_model().objects
+        if users.filter(is_staff=True).exists():
+            self.stdout.write(
+                "Log in as before; a lost password is set anew with:\n"
+                f"  {sys.executable} manage.py changepassword {ADMIN_NAME}"
+            )
+            return
+        password = secrets.token_urlsafe(12)
+        users.create_superuser(ADMIN_NAME, password=password)
+        self.stdout.write(f"Login:    {ADMIN_NAME}\nPassword: {password}   (shown only now)")
+
+
+def refuse_a_taken_address(host: str, port: int) -> None:
+    """Raise ``CommandError`` when nothing can listen at ``host:port``."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise CommandError(f"cannot listen on {host}:{port}: {reason}") from error

@@ -1,0 +1,32 @@
+"""Forgetting a recording: its rows, its work and its files."""
+
+from django.db import transaction
+
+from jobs.models import Job
+from processing.models import ChunkTask, ProcessingTask, Recording, Transcript
+from processing.services.files import delete_file
+
+
+@transaction.atomic
+def delete_recording(*, recording: Recording) -> None:
+    """Stop what is being done for ``recording`` and delete it with all that came of it.
+
+    The files go once the rows are gone. A worker that still transcribes a part of it finds
+    its result refused.
+    """
+    chunks = ChunkTask.objects.of_recording(recording)
+    # Locked in the order in which workers lock: a chunk, then its processing.
+    list(chunks.select_for_update().values_list("pk"))
+    for processing in ProcessingTask.objects.of_recording(recording).active():
+        ProcessingTask.objects.cancel(processing.pk)
+    for transcript in Transcript.objects.of_recording(recording).without_content():
+        Job.objects.about(transcript.pk).active().cancel()
+    file_names = [recording.file.name, *chunks.values_list("audio", flat=True)]
+    recording.delete()
+    transaction.on_commit(lambda: _delete_files(file_names), robust=True)
+
+
+def _delete_files(names: list[str | None]) -> None:
+    for name in names:
+        if name:
+            delete_file(name)

@@ -1,0 +1,57 @@
+"""Handing a recording in: it is stored and its transcript asked for, or neither."""
+
+from dataclasses import dataclass
+from typing import IO
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from processing.models import Recording, Workspace
+from processing.services.files import delete_file
+from processing.services.ingestion import store_recording
+from processing.services.orchestrator import TranscriptRequest, choose_engine, request_transcript
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A recording, whether its content was new, and what was asked of it."""
+
+    recording: Recording
+    is_new: bool
+    request: TranscriptRequest
+
+
+def submit_recording(
+    *,
+    source: IO[bytes],
+    name: str,
+    workspace: Workspace,
+    engine: str = "",
+    language: str = "",
+    sha256: str | None = None,
+    created_by: AbstractBaseUser | None = None,
+) -> Submission:
+    """Store a seekable file and ask for its transcript.
+
+    Raises what ``choose_engine`` and ``store_recording`` raise, and keeps nothing then.
+    """
+    choose_engine(engine, language)
+    stored = None
+    try:
+        with transaction.atomic():
+            recording, is_new = store_recording(
+                source=source,
+                name=name,
+                workspace=workspace,
+                sha256=sha256,
+                created_by=created_by,
+            )
+            stored = recording.file.name if is_new else None
+            request = request_transcript(
+                recording=recording, engine=engine, language=language, created_by=created_by
+            )
+    except BaseException:
+        if stored:
+            delete_file(stored)
+        raise
+    return Submission(recording, is_new, request)
