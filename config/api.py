@@ -2,6 +2,11 @@
 
 from rest_framework.routers import DefaultRouter
 
+from processing.api.viewsets import RecordingViewSet, TranscriptViewSet
+
 router = DefaultRouter()
+router.include_format_suffixes = False
+router.register("recordings", RecordingViewSet, basename="recording")
+router.register("transcripts", TranscriptViewSet, basename="transcript")
 
 urlpatterns = router.urls

@@ -1,55 +1,103 @@
 """Errors as programs read them: problem details (RFC 9457) with a stable ``code``."""
 
+from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
+from rest_framework.views import exception_handler, set_rollback
 
 from processing import exceptions as processing
 
-STATUS_OF = {
+CONTENT_TYPE = "application/problem+json"
+API_ROOT = "/api/"
+
+STATUS_OF: dict[type[Exception], int] = {
     processing.UnknownEngine: status.HTTP_400_BAD_REQUEST,
     processing.UnsupportedLanguage: status.HTTP_400_BAD_REQUEST,
     processing.UnreadableAudio: status.HTTP_415_UNSUPPORTED_MEDIA_TYPE,
     processing.AudioTooLarge: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     processing.StorageFull: status.HTTP_507_INSUFFICIENT_STORAGE,
+    processing.NotFinished: status.HTTP_409_CONFLICT,
+    processing.AlreadyOver: status.HTTP_409_CONFLICT,
+    # Django's own limits on forms, which REST framework does not know of
+    RequestDataTooBig: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    SuspiciousOperation: status.HTTP_400_BAD_REQUEST,
 }
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer an error as ``application/problem+json``; None for what is a bug (500)."""
-    if type(error) in STATUS_OF:
-        response = Response(status=STATUS_OF[type(error)])
-        code, detail, errors = error.code, str(error), None  # type: ignore[attr-defined]
+    known = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), None)
+    if known is not None:
+        set_rollback()
+        response = Response(status=known)
     else:
         answered = exception_handler(error, context)
         if answered is None:
             return None
         response = answered
-        code, detail, errors = _described(error)
-    response.data = {
-        "type": "about:blank",
-        "title": response.status_text,
-        "status": response.status_code,
-        "code": code,
-        "detail": detail,
-    }
+    code, detail, errors = _described(error)
+    response.data = _problem(response.status_code, code, detail)
     if errors:
         response.data["errors"] = errors
-    response.content_type = "application/problem+json"
+    if not _is_browsed(context):
+        response.content_type = CONTENT_TYPE
     return response
 
 
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler for addresses that nothing answers."""
+    if request.path.startswith(API_ROOT):
+        return _answer(HTTPStatus.NOT_FOUND, "not_found", "There is nothing at this address.")
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler for bugs; what went wrong is in the log and not for clients."""
+    if request.path.startswith(API_ROOT):
+        return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "error", "Something went wrong here.")
+    return defaults.server_error(request)
+
+
+def _answer(status_code: HTTPStatus, code: str, detail: str) -> HttpResponse:
+    body = _problem(status_code, code, detail)
+    return JsonResponse(body, status=status_code, content_type=CONTENT_TYPE)
+
+
+def _problem(status_code: int, code: str, detail: str) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status_code).phrase,
+        "status": int(status_code),
+        "code": code,
+        "detail": detail,
+    }
+
+
+def _is_browsed(context: dict[str, Any]) -> bool:
+    """Whether a person reads the answer in a browser, as a page around it."""
+    renderer = getattr(context.get("request"), "accepted_renderer", None)
+    return renderer is not None and renderer.format == "api"
+
+
 def _described(error: Exception) -> tuple[str, str, Any]:
-    if isinstance(error, exceptions.ValidationError):
-        return "invalid", "The request is not valid; see errors.", error.detail
-    if isinstance(error, exceptions.APIException):
-        return str(error.default_code), str(error.detail), None
-    if isinstance(error, Http404):
-        return "not_found", "There is nothing here, or not for you.", None
-    if isinstance(error, PermissionDenied):
-        return "permission_denied", "You may not do this.", None
+    match error:
+        case processing.ProcessingError():
+            return error.code, str(error), None
+        case exceptions.ValidationError():
+            return "invalid", "The request is not valid; see errors.", error.detail
+        case exceptions.APIException():
+            codes = error.get_codes()
+            code = codes if isinstance(codes, str) else error.default_code
+            return code, str(error.detail), None
+        case Http404():
+            return "not_found", "There is nothing here, or not for you.", None
+        case PermissionDenied():
+            return "permission_denied", "You may not do this.", None
+        case SuspiciousOperation():
+            return "refused", str(error), None
     return "error", str(error), None

@@ -99,7 +99,7 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def complete(self, work: Work, **results: Any) -> bool:
         """Store ``results`` with the status, once; False when ``work`` is no longer the claim."""
-        return self._settle("complete", work, **results)
+        return self._settle("complete", work, error_code="", error_message="", **results)
 
     def fail(self, work: Work, *, code: str, message: str) -> bool:
         """Give ``work`` up for good; False when it is no longer the claim."""
@@ -204,6 +204,10 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         return self.filter(stopped_at__isnull=True).exclude(
             spec.has_heartbeat_within(WORKER_TIMEOUT)
         )
+
+    def with_liveness(self) -> Self:
+        """Add ``is_live`` to each."""
+        return self.annotate(is_live=spec.has_heartbeat_within(WORKER_TIMEOUT))
 
     def serving(self, queue_name: str) -> Self:
         return self.filter(queues__contains=[queue_name])

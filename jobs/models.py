@@ -1,5 +1,6 @@
 """Jobs, the workers that run them, and ``Work``: a row that is claimed, leased and retried."""
 
+from typing import ClassVar
 from uuid import uuid4
 
 from django.conf import settings
@@ -13,12 +14,15 @@ from jobs.managers import JobManager, WorkerManager, WorkManager
 
 
 class Worker(models.Model):
-    """One worker process. Its supervisor renews it, and with it the leases of what it runs."""
+    """One worker process. Its supervisor renews it, and with it the leases of what it runs.
+
+    Registered before its process is forked; ``pid`` is None until then.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     supervisor_id = models.UUIDField()
     hostname = models.CharField(max_length=255)
-    pid = models.PositiveIntegerField()
+    pid = models.PositiveIntegerField(null=True, blank=True)
     queues = ArrayField(models.CharField(max_length=50))
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())
@@ -36,7 +40,7 @@ class Worker(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.hostname}:{self.pid}"
+        return f"{self.hostname}:{self.pid or self.id}"
 
 
 class Work(models.Model):
@@ -67,7 +71,7 @@ class Work(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
 
-    objects = WorkManager()
+    objects: ClassVar[WorkManager["Work"]] = WorkManager()
 
     class Meta:
         abstract = True
@@ -136,7 +140,7 @@ class Job(Work):
         related_name="jobs",
     )
 
-    objects = JobManager()
+    objects: ClassVar[JobManager["Job"]] = JobManager()
 
     class Meta(Work.Meta):
         db_table = "processing_jobs"

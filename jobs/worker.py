@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import TYPE_CHECKING, Any
 
+from django.utils import timezone
 from rq import SimpleWorker
 from rq.worker.base import WorkerStatus
+from rq.worker_registration import clean_worker_registry
 
 from jobs import queues
 from jobs.models import Worker
@@ -43,6 +44,15 @@ class DoorbellWorker(SimpleWorker):
         signal taken by that thread would leave waiting for the next ring.
         """
 
+    def run_maintenance_tasks(self) -> None:
+        """Drop workers that are gone from rq's list, and do nothing else of rq's maintenance.
+
+        That calls whatever Redis names as the failure callback of a job that seems abandoned.
+        """
+        for queue in self.queues:
+            clean_worker_registry(queue)
+        self.last_cleaned_at = timezone.now()  # type: ignore[assignment]
+
     def execute_job(self, job: RqJob, queue: Queue) -> None:
         """Forget the ring, then claim and run what is ready on its queue."""
         self.set_state(WorkerStatus.BUSY)
@@ -54,15 +64,11 @@ class DoorbellWorker(SimpleWorker):
         self.set_state(WorkerStatus.IDLE)
 
 
-def work(*, worker_id: UUID, supervisor_id: UUID, queue_names: tuple[str, ...]) -> None:
-    """Register this process as a worker of ``queue_names`` and work until told to stop."""
-    worker = Worker.objects.create(
-        id=worker_id,
-        supervisor_id=supervisor_id,
-        hostname=socket.gethostname(),
-        pid=os.getpid(),
-        queues=list(queue_names),
-    )
+def work(*, worker_id: UUID, queue_names: tuple[str, ...]) -> None:
+    """Be the registered worker ``worker_id`` of ``queue_names`` until told to stop."""
+    worker = Worker.objects.get(pk=worker_id)
+    worker.pid = os.getpid()
+    worker.save(update_fields=["pid"])
     rq_queues = [queues.get_queue(name) for name in queue_names]
     rq_worker = DoorbellWorker(
         rq_queues,

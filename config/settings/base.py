@@ -64,8 +64,10 @@ MAX_DURATION_SECONDS = env.MAX_DURATION_SECONDS
 # PostgreSQL
 
 DATABASES = {"default": env.database(env.DATABASE_URL or embedded.database_url())}
-if env.DATABASE_POOL:
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted server costs no request
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restarted server costs no request
+if not env.DATABASE_POOL:
+    DATABASES["default"]["CONN_MAX_AGE"] = None  # a worker keeps its one connection
+else:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": min(2, env.DATABASE_POOL_MAX_CONNECTIONS),
         "max_size": env.DATABASE_POOL_MAX_CONNECTIONS,
@@ -124,8 +126,9 @@ WHITENOISE_USE_FINDERS = True  # the admin looks right without collectstatic
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.SessionAuthentication",
+        # the first one's challenge makes a missing login a 401, not a 403
         "rest_framework.authentication.BasicAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_PAGINATION_CLASS": "config.pagination.PageNumberPagination",

@@ -22,3 +22,4 @@ FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ENGINES["scripted"] = "tests.fakes.speech.ScriptedEngine"
+ENGINES["broken"] = "tests.fakes.speech.BrokenEngine"

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -21,7 +21,7 @@ def enqueue_job(
     priority: JobPriority | int = JobPriority.NORMAL,
     subject_id: UUID | None = None,
     workspace_id: UUID | None = None,
-    created_by: AbstractBaseUser | None = None,
+    created_by: User | None = None,
     max_attempts: int = 3,
 ) -> Job:
     """Record the job; ring its queue once the transaction commits (the sweeper covers a lost ring).

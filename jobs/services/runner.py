@@ -67,7 +67,7 @@ class JobRunner:
             results = source.run(work)
         except PermanentError as error:
             logger.warning("%s failed for good: %s", work, error)
-            return objects.fail(work, code=error.code, message=str(error))
+            return objects.fail(work, code=error.code, message=_storable(str(error)))
         except Exception as error:  # noqa: BLE001  the judge of every handler's errors
             close_old_connections()
             return self._retry_or_fail(source, work, error)
@@ -82,9 +82,15 @@ class JobRunner:
             code, message, retry_after = error.code, str(error), error.retry_after_seconds
         else:
             code, message, retry_after = "error", f"{type(error).__name__}: {error}", None
+        message = _storable(message)
         if work.attempt >= work.max_attempts:
             logger.error("%s failed after %d attempts: %s", work, work.attempt, message)
             return objects.fail(work, code=code, message=message)
         delay = self.retry_handler.delay_seconds(work.attempt, retry_after_seconds=retry_after)
         logger.warning("%s failed, next attempt in %.1f s: %s", work, delay, message)
         return objects.retry(work, delay_seconds=delay, code=code, message=message)
+
+
+def _storable(message: str) -> str:
+    """Return a message without the one character that PostgreSQL's text cannot hold."""
+    return message.replace("\0", "\N{REPLACEMENT CHARACTER}")

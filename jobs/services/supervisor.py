@@ -92,22 +92,41 @@ class Supervisor:
                 if not self._release(slot, crashed=exit_code != 0):
                     return  # the database is away: try again at the next look
                 slot.process = None
-            if slot.process is None and time.monotonic() >= slot.started + MIN_LIFE_SECONDS:
-                self._start(slot)
+        empty = [slot for slot in self.slots if slot.process is None]
+        self._start([s for s in empty if time.monotonic() >= s.started + MIN_LIFE_SECONDS])
 
-    def _start(self, slot: _Slot) -> None:
-        slot.worker_id, slot.started = uuid4(), time.monotonic()
+    def _start(self, slots: list[_Slot]) -> None:
+        """Register workers for ``slots``, all before the first of them looks who is there."""
+        if not slots:
+            return
+        for slot in slots:
+            slot.worker_id, slot.started = uuid4(), time.monotonic()
+        try:
+            Worker.objects.bulk_create(
+                Worker(
+                    id=slot.worker_id,
+                    supervisor_id=self.id,
+                    hostname=socket.gethostname(),
+                    queues=list(slot.queue_names),
+                )
+                for slot in slots
+            )
+        except DatabaseError as error:
+            logger.warning("could not register workers: %s", error)
+            connections.close_all()
+            return
         connections.close_all()  # no socket may cross the fork
-        slot.process = get_context("fork").Process(
-            target=self._run_worker, args=(slot.worker_id, slot.queue_names)
-        )
-        slot.process.start()
+        for slot in slots:
+            slot.process = get_context("fork").Process(
+                target=self._run_worker, args=(slot.worker_id, slot.queue_names)
+            )
+            slot.process.start()
 
     def _run_worker(self, worker_id: UUID, queue_names: tuple[str, ...]) -> None:
         signal.set_wakeup_fd(-1)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        worker.work(worker_id=worker_id, supervisor_id=self.id, queue_names=queue_names)
+        worker.work(worker_id=worker_id, queue_names=queue_names)
 
     def _next_start(self) -> float:
         empty = [slot.started + MIN_LIFE_SECONDS for slot in self.slots if slot.process is None]
@@ -116,7 +135,8 @@ class Supervisor:
     def _wait(self, seconds: float) -> None:
         """Sleep until a worker ends, a signal comes or ``seconds`` are over."""
         alive = [slot.process for slot in self.slots if slot.process and slot.process.is_alive()]
-        waited_for = [*(process.sentinel for process in alive), self._wakeup]
+        waited_for: list[int | socket.socket] = [process.sentinel for process in alive]
+        waited_for.append(self._wakeup)
         if self._wakeup in mp_connection.wait(waited_for, timeout=max(seconds, 0.05)):
             self._wakeup.recv(64)
 

@@ -1,6 +1,6 @@
 """Any audio to 16 kHz mono, a block at a time, so that memory does not grow with length."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import IO
 
@@ -28,22 +28,34 @@ def decode(file: IO[bytes]) -> Iterator[NDArray[np.int16]]:
     limit_samples = settings.MAX_DURATION_SECONDS * SAMPLE_RATE
     sample_count = 0
     with open_audio(file) as container:
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-        for frame in _frames(container):
-            for resampled in resampler.resample(frame):
-                block = resampled.to_ndarray().reshape(-1)
-                sample_count += len(block)
-                if sample_count > limit_samples:
-                    hours = settings.MAX_DURATION_SECONDS / 3600
-                    raise AudioTooLarge(f"more audio than the limit of {hours:g} hours")
-                if len(block):
-                    yield block
+        for frame in _resampled(_frames(container)):
+            block = frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
+            sample_count += len(block)
+            if sample_count > limit_samples:
+                hours = settings.MAX_DURATION_SECONDS / 3600
+                raise AudioTooLarge(f"more audio than the limit of {hours:g} hours")
+            if len(block):
+                yield block
     if not sample_count:
         raise UnreadableAudio("the file holds no sound that can be decoded")
 
 
-def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame | None]:
-    """Yield decoded frames, then None to flush whoever consumes them."""
+def _resampled(frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+    """Yield ``frames`` at ``SAMPLE_RATE``; files that were joined change theirs on the way."""
+    resampler, setup = None, None
+    for frame in frames:
+        changed = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if resampler is None or changed != setup:
+            if resampler is not None:
+                yield from resampler.resample(None)
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+            setup = changed
+        yield from resampler.resample(frame)
+    if resampler is not None:
+        yield from resampler.resample(None)
+
+
+def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
     stream = container.streams.audio[0]
     broken = 0
     packets = container.demux(stream)
@@ -58,7 +70,6 @@ def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame | 
             continue
         broken = 0
         yield from frames
-    yield None
 
 
 def decode_all(data: bytes) -> NDArray[np.int16]:

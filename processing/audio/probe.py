@@ -15,6 +15,9 @@ from processing.exceptions import AudioTooLarge, UnreadableAudio
 #: everything else that opens further files is not among them.
 CONTAINERS = ("wav", "w64", "mp3", "flac", "ogg", "mov", "matroska", "aac")
 
+#: Containers that do not say how long they are; FFmpeg guesses from their first frames.
+UNDECLARED = ("aac",)
+
 #: What people call them, for messages.
 FORMAT_NAMES = "wav, mp3, m4a/mp4, flac, ogg/opus, webm"
 
@@ -63,6 +66,8 @@ def probe(file: IO[bytes], *, size_bytes: int) -> AudioProbe:
             raise UnreadableAudio("the file has no sound")
         stream = container.streams.audio[0]
         codec = stream.codec_context
+        if codec is None:
+            raise UnreadableAudio("the sound is in a coding that we cannot decode")
         if not MIN_SAMPLE_RATE <= (codec.sample_rate or 0) <= MAX_SAMPLE_RATE:
             raise UnreadableAudio(
                 f"declares {codec.sample_rate} samples per second; we read "
@@ -72,7 +77,7 @@ def probe(file: IO[bytes], *, size_bytes: int) -> AudioProbe:
             raise UnreadableAudio(
                 f"declares {codec.channels} channels; we read 1 to {MAX_CHANNELS}"
             )
-        duration = _declared_seconds(container, stream, size_bytes)
+        duration = _declared_seconds(container, stream)
         limit = settings.MAX_DURATION_SECONDS
         if duration is not None and duration > limit:
             raise AudioTooLarge(
@@ -87,7 +92,9 @@ def probe(file: IO[bytes], *, size_bytes: int) -> AudioProbe:
         )
 
 
-def _declared_seconds(container: InputContainer, stream: Any, size_bytes: int) -> float | None:
+def _declared_seconds(container: InputContainer, stream: Any) -> float | None:
+    if container.format.name in UNDECLARED:
+        return None
     if stream.duration is not None and stream.time_base is not None:
         seconds = float(stream.duration * stream.time_base)
     elif container.duration is not None:

@@ -95,7 +95,8 @@ def loudness_db(samples: Samples) -> NDArray[np.float32]:
     """Return the RMS of each 10 ms frame in dB of full scale; a last partial frame is left out."""
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float32)
     power = np.mean(np.square(frames), axis=1) / np.float32(32768.0**2)
-    return np.maximum(10 * np.log10(power + 1e-12), SILENCE_DB).astype(np.float32)
+    loudness: NDArray[np.float32] = 10 * np.log10(power + np.float32(1e-12))
+    return np.maximum(loudness, np.float32(SILENCE_DB))
 
 
 def pause_threshold_db(loudness: NDArray[np.float32]) -> float:

@@ -47,8 +47,8 @@ def follow(
 def _show(bar: "tqdm[None]", progress: Progress) -> None:
     if bar.disable:
         return
-    chunks = "cutting" if progress.chunk_count is None else f"of {progress.chunk_count}"
+    count = "?" if progress.chunk_count is None else progress.chunk_count
     bar.total = progress.total_seconds
     bar.n = progress.done_seconds
-    bar.postfix[0] = f"{progress}, chunk {progress.settled_chunks} {chunks}"
+    bar.postfix[0] = f"{progress}, {progress.settled_chunks} of {count} chunks"
     bar.refresh()

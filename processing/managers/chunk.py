@@ -26,6 +26,13 @@ class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
         """Leave out what grows with the chunk, for lists."""
         return self.defer("result")
 
+    def with_recordings(self) -> Self:
+        """Fetch run, transcript and recording along, without the transcript's content."""
+        transcript = "processing__transcript"
+        return self.select_related(f"{transcript}__recording").defer(
+            *(f"{transcript}__{field}" for field in ("text", "segments", "gaps"))
+        )
+
     def in_order(self) -> Self:
         return self.order_by("index")
 

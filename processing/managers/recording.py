@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 
 if TYPE_CHECKING:
-    from processing.models import Workspace
+    from processing.models import Recording, Workspace  # noqa: F401  named in a string
 
 
 class RecordingQuerySet(models.QuerySet["Recording"]):

@@ -1,5 +1,7 @@
 """A stretch of a recording that one worker transcribes."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -31,7 +33,7 @@ class ChunkTask(Work):
     result = models.JSONField(null=True, blank=True)
     is_reused = models.BooleanField(default=False)
 
-    objects = ChunkTaskManager()
+    objects: ClassVar[ChunkTaskManager["ChunkTask"]] = ChunkTaskManager()
 
     class Meta(Work.Meta):
         db_table = "chunk_tasks"

@@ -16,7 +16,7 @@ def delete_recording(*, recording: Recording) -> None:
     """
     chunks = ChunkTask.objects.of_recording(recording)
     # Locked in the order in which workers lock: a chunk, then its processing.
-    list(chunks.select_for_update().values_list("pk"))
+    list(chunks.select_for_update(of=("self",)).values_list("pk"))
     for processing in ProcessingTask.objects.of_recording(recording).active():
         ProcessingTask.objects.cancel(processing.pk)
     for transcript in Transcript.objects.of_recording(recording).without_content():

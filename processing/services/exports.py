@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import PurePath
 from typing import Any
 
 from processing.models import Transcript
@@ -56,9 +58,9 @@ def as_srt(transcript: Transcript) -> str:
 
 
 def as_vtt(transcript: Transcript) -> str:
-    """WebVTT; the header stands even when there is no cue."""
+    """WebVTT, in which ``&``, ``<`` and ``>`` are markup; the header stands without a cue."""
     cues = (
-        f"\n{_clock(start, '.')} --> {_clock(end, '.')}\n{text}\n"
+        f"\n{_clock(start, '.')} --> {_clock(end, '.')}\n{escape(text, quote=False)}\n"
         for start, end, text in _cues(transcript)
     )
     return "WEBVTT\n" + "".join(cues)
@@ -71,6 +73,12 @@ FORMATS: dict[str, tuple[str, Callable[[Transcript], str]]] = {
     "srt": ("application/x-subrip; charset=utf-8", as_srt),
     "vtt": ("text/vtt; charset=utf-8", as_vtt),
 }
+
+
+def file_name(transcript: Transcript, format_name: str) -> str:
+    """Return what an export is called on somebody's disk: after its recording."""
+    extension = "txt" if format_name == "text" else format_name
+    return f"{PurePath(transcript.recording.name).stem}.{extension}"
 
 
 def _cues(transcript: Transcript) -> Iterator[Cue]:

@@ -11,6 +11,10 @@ from django.core.files.storage import default_storage
 from processing.exceptions import StorageFull
 
 
+#: No space on the device, over a quota, over what the file system or a limit allows.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 @contextmanager
 def stored_file(content: IO[bytes], name: str) -> Iterator[str]:
     """Store ``content`` under ``name``, which nothing else may have; yield its stored name.
@@ -35,7 +39,7 @@ def refusing_when_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_SPACE:
             raise StorageFull("no space left to store the audio") from error
         raise
 

@@ -7,7 +7,7 @@ from typing import IO
 from uuid import uuid4
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from processing.audio.probe import probe
@@ -24,7 +24,7 @@ def store_recording(
     name: str,
     workspace: Workspace,
     sha256: str | None = None,
-    created_by: AbstractBaseUser | None = None,
+    created_by: User | None = None,
 ) -> tuple[Recording, bool]:
     """Store a seekable file as a recording of ``workspace``; return it and whether it is new.
 

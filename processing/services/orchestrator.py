@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from caching.keys import ContentAddresser
@@ -68,7 +68,7 @@ def request_transcript(
     language: str = "",
     parameters: dict[str, Any] | None = None,
     priority: JobPriority = JobPriority.NORMAL,
-    created_by: AbstractBaseUser | None = None,
+    created_by: User | None = None,
 ) -> TranscriptRequest:
     """Ask for a transcript; equal requests share one row, and one run while it goes on.
 
@@ -121,7 +121,7 @@ def choose_engine(engine: str = "", language: str = "") -> tuple[SpeechEngine, s
 
 
 def _start(
-    transcript: Transcript, *, priority: JobPriority, created_by: AbstractBaseUser | None
+    transcript: Transcript, *, priority: JobPriority, created_by: User | None
 ) -> ProcessingTask:
     processing = ProcessingTask.objects.create(transcript=transcript, priority=priority)
     _enqueue(TRANSCRIPTION_JOB, processing, created_by=created_by)
@@ -129,7 +129,7 @@ def _start(
 
 
 def _enqueue(
-    job_type: str, processing: ProcessingTask, *, created_by: AbstractBaseUser | None = None
+    job_type: str, processing: ProcessingTask, *, created_by: User | None = None
 ) -> None:
     enqueue_job(
         job_type=job_type,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import IO
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from processing.models import Recording, Workspace
@@ -29,7 +29,7 @@ def submit_recording(
     engine: str = "",
     language: str = "",
     sha256: str | None = None,
-    created_by: AbstractBaseUser | None = None,
+    created_by: User | None = None,
 ) -> Submission:
     """Store a seekable file and ask for its transcript.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jobs.exceptions import PermanentError
 from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Word
 
 #: A word of which a clip has less than this share is not heard in it at all.
@@ -49,6 +50,30 @@ class ScriptedEngine:
             for text, word_begin, word_end in script
             if (word := _heard(text, word_begin, word_end, begin, end)) is not None
         ]
+        return Speech(_segments(words), language)
+
+
+class BrokenEngine(ScriptedEngine):
+    """Raises for every clip, as an engine with a lost licence or a broken model does."""
+
+    name = "broken"
+
+    def transcribe(
+        self, clip: AudioClip, *, language: str, parameters: Mapping[str, Any]
+    ) -> Speech:
+        raise PermanentError("the engine is broken")
+
+
+class MetronomeEngine(ScriptedEngine):
+    """Hears a word every 0.4 s of whatever it is given, at once: all cost is the pipeline's."""
+
+    name = "metronome"
+
+    def transcribe(
+        self, clip: AudioClip, *, language: str, parameters: Mapping[str, Any]
+    ) -> Speech:
+        times = [beat * 0.4 for beat in range(int(clip.duration_seconds / 0.4))]
+        words = [Word("tick", at, at + 0.2, 0.9) for at in times]
         return Speech(_segments(words), language)
 
 

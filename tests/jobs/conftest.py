@@ -30,7 +30,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Register:
 
 
 @pytest.fixture
-def waiting_rings(redis_connection: "redis.Redis") -> Callable[[str], int]:
+def waiting_rings(redis_connection: redis.Redis) -> Callable[[str], int]:
     """Count the rings that wait on a queue."""
 
     def count(queue_name: str) -> int:

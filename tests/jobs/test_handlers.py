@@ -61,7 +61,7 @@ def test_registering_a_queue_again_replaces_what_it_holds(register: Register) ->
 
 @pytest.mark.django_db
 def test_a_type_that_is_no_longer_registered_can_still_be_cancelled() -> None:
-    job = JobFactory(job_type="RETIRED")
+    job = JobFactory.create(job_type="RETIRED")
 
     cancelled = Job.objects.filter(pk=job.pk).cancel()
 

@@ -57,7 +57,9 @@ Verb = Callable[[Kind, Any], Any]
 
 #: event -> the verb that makes it happen to one row.
 VERBS: dict[str, Verb] = {
-    "claim": lambda kind, row: only(row).claim(queue_name=row.queue_name, worker=WorkerFactory()),
+    "claim": lambda kind, row: only(row).claim(
+        queue_name=row.queue_name, worker=WorkerFactory.create()
+    ),
     "complete": lambda kind, row: only(row).complete(row, **kind.results),
     "fail": lambda kind, row: only(row).fail(row, code="permanent", message="no use"),
     "retry": lambda kind, row: only(row).retry(row, delay_seconds=9, code="away", message="later"),
@@ -66,6 +68,7 @@ VERBS: dict[str, Verb] = {
     "cancel": lambda kind, row: only(row).cancel(),
 }
 FENCED = ["complete", "fail", "retry"]
+ENDING = [event for event, (_, target) in TRANSITIONS.items() if target in TERMINAL]
 
 WALK = [
     (kind, event, status, status in TRANSITIONS[event][0])
@@ -134,7 +137,7 @@ def test_an_event_changes_nothing_in_a_row_of_any_other_status(
     assert columns(row) == before
 
 
-@pytest.mark.parametrize("event", [e for e, (_, target) in TRANSITIONS.items() if target in TERMINAL])
+@pytest.mark.parametrize("event", ENDING)
 def test_what_is_over_has_an_end_and_no_lease(kind: Kind, event: str) -> None:
     row = kind.make(JobStatus.PROCESSING)
 
@@ -157,7 +160,7 @@ def test_no_event_leads_out_of_a_terminal_status() -> None:
 def test_an_outcome_is_refused_once_the_row_was_claimed_again(kind: Kind, event: str) -> None:
     stale = kind.make(JobStatus.PROCESSING)
     only(stale).rescue()
-    [current] = only(stale).claim(queue_name=stale.queue_name, worker=WorkerFactory())
+    [current] = only(stale).claim(queue_name=stale.queue_name, worker=WorkerFactory.create())
     before = columns(stale)
 
     answer = VERBS[event](kind, stale)
@@ -193,7 +196,7 @@ def test_an_outcome_is_refused_while_a_rescued_row_waits_for_its_next_worker(
 
 
 def test_a_result_is_stored_once() -> None:
-    chunk = ChunkTaskFactory(claimed=True)
+    chunk = ChunkTaskFactory.create(claimed=True)
     first = ChunkTask.objects.complete(chunk, result=[[["first", 0.0, 0.5, 0.9]]])
 
     second = ChunkTask.objects.complete(chunk, result=[[["second", 0.0, 0.5, 0.9]]])
@@ -208,20 +211,20 @@ def test_a_result_is_stored_once() -> None:
 
 def test_a_claim_takes_what_is_due_first() -> None:
     now = timezone.now()
-    late = JobFactory(due_by=now + timedelta(minutes=9))
-    soon = JobFactory(due_by=now + timedelta(minutes=1))
-    overdue = JobFactory(due_by=now - timedelta(hours=1))
+    late = JobFactory.create(due_by=now + timedelta(minutes=9))
+    soon = JobFactory.create(due_by=now + timedelta(minutes=1))
+    overdue = JobFactory.create(due_by=now - timedelta(hours=1))
 
-    claimed = Job.objects.claim(queue_name="transcription", worker=WorkerFactory(), limit=3)
+    claimed = Job.objects.claim(queue_name="transcription", worker=WorkerFactory.create(), limit=3)
 
     assert claimed == [overdue, soon, late]
 
 
 def test_a_claim_takes_what_is_due_together_by_id() -> None:
     due_by = timezone.now()
-    jobs = [JobFactory(due_by=due_by) for _ in range(6)]
+    jobs = [JobFactory.create(due_by=due_by) for _ in range(6)]
 
-    claimed = Job.objects.claim(queue_name="transcription", worker=WorkerFactory(), limit=6)
+    claimed = Job.objects.claim(queue_name="transcription", worker=WorkerFactory.create(), limit=6)
 
     assert claimed == sorted(jobs, key=lambda job: job.pk)
 
@@ -229,22 +232,22 @@ def test_a_claim_takes_what_is_due_together_by_id() -> None:
 def test_a_claim_takes_no_more_than_its_limit() -> None:
     JobFactory.create_batch(3)
 
-    claimed = Job.objects.claim(queue_name="transcription", worker=WorkerFactory(), limit=2)
+    claimed = Job.objects.claim(queue_name="transcription", worker=WorkerFactory.create(), limit=2)
 
     assert len(claimed) == 2
     assert Job.objects.ready().count() == 1
 
 
 def test_a_claim_takes_nothing_of_another_queue() -> None:
-    JobFactory(queue_name="maintenance")
+    JobFactory.create(queue_name="maintenance")
 
-    claimed = Job.objects.claim(queue_name="transcription", worker=WorkerFactory())
+    claimed = Job.objects.claim(queue_name="transcription", worker=WorkerFactory.create())
 
     assert claimed == []
 
 
 def test_a_claim_is_written_in_the_row_and_in_what_it_returns(kind: Kind) -> None:
-    row, worker = kind.make(JobStatus.QUEUED), WorkerFactory()
+    row, worker = kind.make(JobStatus.QUEUED), WorkerFactory.create()
 
     [claimed] = kind.model.objects.claim(queue_name=row.queue_name, worker=worker)
 
@@ -257,8 +260,8 @@ def test_a_claim_is_written_in_the_row_and_in_what_it_returns(kind: Kind) -> Non
 def test_two_claims_in_a_row_get_different_rows() -> None:
     JobFactory.create_batch(2)
 
-    [first] = Job.objects.claim(queue_name="transcription", worker=WorkerFactory())
-    [second] = Job.objects.claim(queue_name="transcription", worker=WorkerFactory())
+    [first] = Job.objects.claim(queue_name="transcription", worker=WorkerFactory.create())
+    [second] = Job.objects.claim(queue_name="transcription", worker=WorkerFactory.create())
 
     assert first != second
 
@@ -280,7 +283,7 @@ def test_renewing_touches_nothing_that_other_workers_hold(kind: Kind) -> None:
     row = kind.make(JobStatus.PROCESSING)
     before = columns(row)
 
-    count = kind.model.objects.held_by([WorkerFactory().pk]).renew()
+    count = kind.model.objects.held_by([WorkerFactory.create().pk]).renew()
 
     assert count == 0
     assert columns(row) == before
@@ -313,7 +316,7 @@ def test_the_attempt_that_a_rescue_lost_is_given_back(kind: Kind) -> None:
     only(row).rescue()
 
     assert fresh(row).max_attempts == 4
-    assert only(row).claim(queue_name=row.queue_name, worker=WorkerFactory())[0].attempt == 4
+    assert only(row).claim(queue_name=row.queue_name, worker=WorkerFactory.create())[0].attempt == 4
 
 
 def test_work_that_crashed_its_worker_often_enough_is_poison(kind: Kind) -> None:
@@ -346,7 +349,7 @@ def test_work_that_was_given_back_is_never_poison(kind: Kind) -> None:
 
 
 def test_a_poisoned_chunk_is_counted_as_failed() -> None:
-    chunk = ChunkTaskFactory(claimed=True, crash_count=POISON_CRASH_COUNT - 1)
+    chunk = ChunkTaskFactory.create(claimed=True, crash_count=POISON_CRASH_COUNT - 1)
 
     only(chunk).rescue()
 
@@ -354,8 +357,8 @@ def test_a_poisoned_chunk_is_counted_as_failed() -> None:
 
 
 def test_poison_of_a_type_that_is_no_longer_registered_does_not_stop_the_rescue() -> None:
-    poison = JobFactory(stalled=True, crash_count=POISON_CRASH_COUNT - 1, job_type="RETIRED")
-    other = JobFactory(stalled=True)
+    poison = JobFactory.create(stalled=True, crash_count=POISON_CRASH_COUNT - 1, job_type="RETIRED")
+    other = JobFactory.create(stalled=True)
 
     rescue = Job.objects.stalled().rescue()
 
@@ -389,15 +392,17 @@ def test_only_scheduled_work_that_is_due_is_promoted(kind: Kind) -> None:
 
 
 def test_the_next_due_time_is_that_of_the_earliest_scheduled_work() -> None:
-    later = JobFactory(scheduled=True)
-    sooner = JobFactory(scheduled=True, available_at=later.available_at - timedelta(seconds=30))
-    JobFactory(available_at=later.available_at - timedelta(days=1))
+    later = JobFactory.create(scheduled=True)
+    sooner = JobFactory.create(
+        scheduled=True, available_at=later.available_at - timedelta(seconds=30)
+    )
+    JobFactory.create(available_at=later.available_at - timedelta(days=1))
 
     assert Job.objects.next_due_at() == sooner.available_at
 
 
 def test_nothing_scheduled_has_no_next_due_time() -> None:
-    JobFactory()
+    JobFactory.create()
 
     assert Job.objects.next_due_at() is None
 
@@ -417,23 +422,23 @@ def test_cancelling_returns_the_ids_of_what_was_not_over_and_settles_it(kind: Ki
 
 
 def test_a_worker_is_live_until_it_stops_or_falls_silent() -> None:
-    live = WorkerFactory()
-    gone = WorkerFactory(gone=True)
-    WorkerFactory(stopped=True)
+    live = WorkerFactory.create()
+    gone = WorkerFactory.create(gone=True)
+    WorkerFactory.create(stopped=True)
 
     assert list(Worker.objects.live()) == [live]
     assert list(Worker.objects.gone()) == [gone]
 
 
 def test_a_worker_serves_the_queues_it_names() -> None:
-    WorkerFactory(queues=["transcription"])
-    both = WorkerFactory(queues=["transcription", "chunks"])
+    WorkerFactory.create(queues=["transcription"])
+    both = WorkerFactory.create(queues=["transcription", "chunks"])
 
     assert list(Worker.objects.serving("chunks")) == [both]
 
 
 def test_a_silent_worker_that_is_renewed_is_live_again() -> None:
-    worker = WorkerFactory(gone=True)
+    worker = WorkerFactory.create(gone=True)
 
     count = Worker.objects.renew()
 
@@ -442,14 +447,14 @@ def test_a_silent_worker_that_is_renewed_is_live_again() -> None:
 
 
 def test_a_worker_that_stopped_is_not_renewed() -> None:
-    WorkerFactory(stopped=True)
+    WorkerFactory.create(stopped=True)
 
     assert Worker.objects.renew() == 0
 
 
 def test_stopping_counts_the_workers_that_had_not_stopped() -> None:
-    WorkerFactory(stopped=True)
-    WorkerFactory()
+    WorkerFactory.create(stopped=True)
+    WorkerFactory.create()
 
     assert Worker.objects.stop() == 1
     assert not Worker.objects.live().exists()
@@ -485,15 +490,15 @@ def test_running_without_a_lease_is_refused(kind: Kind) -> None:
 
 def test_an_unknown_priority_is_refused() -> None:
     with pytest.raises(IntegrityError, match="job_priority_known"):
-        JobFactory(priority=9)
+        JobFactory.create(priority=9)
 
 
 def test_two_chunks_with_one_index_are_refused() -> None:
-    processing = ProcessingTaskFactory(processing=True)
-    ChunkTaskFactory(processing=processing, index=0)
+    processing = ProcessingTaskFactory.create(processing=True)
+    ChunkTaskFactory.create(processing=processing, index=0)
 
     with pytest.raises(IntegrityError, match="chunk_one_per_index"):
-        ChunkTaskFactory(processing=processing, index=0)
+        ChunkTaskFactory.create(processing=processing, index=0)
 
 
 @pytest.mark.parametrize(
@@ -509,14 +514,14 @@ def test_chunk_offsets_out_of_order_are_refused(offsets: tuple[int, int, int, in
     names = ("start_sample", "core_start_sample", "core_end_sample", "end_sample")
 
     with pytest.raises(IntegrityError, match="chunk_offsets_ordered"):
-        ChunkTaskFactory(**dict(zip(names, offsets, strict=True)))
+        ChunkTaskFactory.create(**dict(zip(names, offsets, strict=True)))
 
 
 def test_a_completed_chunk_without_a_result_is_refused() -> None:
     with pytest.raises(IntegrityError, match="chunk_result_iff_completed"):
-        ChunkTaskFactory(completed=True, result=None)
+        ChunkTaskFactory.create(completed=True, result=None)
 
 
 def test_a_result_of_a_chunk_that_is_not_completed_is_refused() -> None:
     with pytest.raises(IntegrityError, match="chunk_result_iff_completed"):
-        ChunkTaskFactory(claimed=True, result=[])
+        ChunkTaskFactory.create(claimed=True, result=[])

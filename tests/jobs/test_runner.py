@@ -18,7 +18,8 @@ from tests.factories.jobs import JobFactory, WorkerFactory
 from tests.factories.processing import ChunkTaskFactory, ProcessingTaskFactory
 from tests.jobs.conftest import QUEUE, Register
 
-pytestmark = pytest.mark.django_db
+#: A runner looks after its connection between jobs, which it can only outside of a transaction.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Count = Callable[[str], int]
 
@@ -28,12 +29,12 @@ class NoMoreMinutes(PermanentError):
 
 
 def make_job(**fields: object) -> Job:
-    job: Job = JobFactory(job_type="PROBE", queue_name=QUEUE, **fields)
+    job: Job = JobFactory.create(job_type="PROBE", queue_name=QUEUE, **fields)
     return job
 
 
 def drain(queue_name: str = QUEUE) -> int:
-    return JobRunner(worker=WorkerFactory()).drain(queue_name)
+    return JobRunner(worker=WorkerFactory.create()).drain(queue_name)
 
 
 def raising(error: Exception) -> Callable[[Job], None]:
@@ -47,7 +48,8 @@ def raising(error: Exception) -> Callable[[Job], None]:
 
 
 def test_a_job_whose_handler_returns_is_completed(register: Register) -> None:
-    job, done = make_job(), []
+    job = make_job()
+    done: list[Job] = []
     register(done.append)
 
     count = drain()
@@ -100,7 +102,7 @@ def test_a_transient_error_without_retry_after_backs_off(register: Register) -> 
     retry_handler = RetryHandler(base_seconds=1_000_000.0, cap_seconds=1_000_000.0)
     before = timezone.now()
 
-    JobRunner(worker=WorkerFactory(), retry_handler=retry_handler).drain(QUEUE)
+    JobRunner(worker=WorkerFactory.create(), retry_handler=retry_handler).drain(QUEUE)
 
     job.refresh_from_db()
     assert job.status == JobStatus.SCHEDULED
@@ -224,10 +226,10 @@ def test_the_failure_of_a_job_that_was_cancelled_meanwhile_is_refused(
 
 
 def test_the_result_of_a_chunk_is_stored_and_counted() -> None:
-    processing = ProcessingTaskFactory(processing=True)
-    chunk = ChunkTaskFactory(processing=processing)
+    processing = ProcessingTaskFactory.create(processing=True)
+    chunk = ChunkTaskFactory.create(processing=processing)
     heard = [[["heard", 0.0, 0.5, 0.9]]]
-    ChunkTaskFactory(
+    ChunkTaskFactory.create(
         processing=processing, completed=True, cache_key=chunk.cache_key, result=heard
     )
 
@@ -239,7 +241,7 @@ def test_the_result_of_a_chunk_is_stored_and_counted() -> None:
 
 
 def test_a_chunk_of_a_run_that_is_over_fails_without_being_heard() -> None:
-    chunk = ChunkTaskFactory(processing=ProcessingTaskFactory(cancelled=True))
+    chunk = ChunkTaskFactory.create(processing=ProcessingTaskFactory.create(cancelled=True))
 
     drain(CHUNK_QUEUE)
 
@@ -264,7 +266,7 @@ def test_a_drain_runs_all_that_is_ready_in_the_order_of_deadlines(register: Regi
 
 
 def test_a_drain_leaves_other_queues_alone(register: Register) -> None:
-    other = JobFactory(queue_name="transcription")
+    other = JobFactory.create(queue_name="transcription")
     register(lambda job: None)
 
     count = drain()
@@ -320,9 +322,7 @@ def test_a_slice_that_is_over_leaves_the_rest_and_rings_for_it(
     assert waiting_rings(QUEUE) == 2
 
 
-def test_a_slice_does_at_least_one_job(
-    register: Register, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slice_does_at_least_one_job(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "SLICE_SECONDS", -1.0)
     make_job()
     register(lambda job: None)
@@ -334,7 +334,7 @@ def test_a_worker_that_is_stopping_claims_nothing(register: Register) -> None:
     job = make_job()
     register(lambda job: None)
 
-    count = JobRunner(worker=WorkerFactory(), is_stopping=lambda: True).drain(QUEUE)
+    count = JobRunner(worker=WorkerFactory.create(), is_stopping=lambda: True).drain(QUEUE)
 
     job.refresh_from_db()
     assert (count, job.status, job.attempt) == (0, JobStatus.QUEUED, 0)
@@ -346,7 +346,7 @@ def test_a_worker_that_is_told_to_stop_finishes_the_job_it_has(register: Registe
     done: list[Job] = []
     register(done.append)
 
-    count = JobRunner(worker=WorkerFactory(), is_stopping=lambda: bool(done)).drain(QUEUE)
+    count = JobRunner(worker=WorkerFactory.create(), is_stopping=lambda: bool(done)).drain(QUEUE)
 
     assert count == 1
     assert sorted(Job.objects.values_list("status", flat=True)) == [

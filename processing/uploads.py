@@ -38,7 +38,12 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
     file: HashedUpload
 
     def handle_raw_input(
-        self, input_data: Any, META: Any, content_length: int, *args: Any, **kwargs: Any
+        self,
+        input_data: Any,
+        META: Any,  # noqa: N803  Django's name for it
+        content_length: int,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
         if content_length > settings.MAX_UPLOAD_BYTES + MULTIPART_OVERHEAD_BYTES:
             raise _too_large(content_length)

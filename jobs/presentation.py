@@ -1,0 +1,44 @@
+"""How the admin of every app shows work: statuses, ages, durations, links."""
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.timesince import timesince
+
+NOTHING = "–"  # noqa: RUF001  what the admin shows for an empty value, made for the eye
+ERROR_CHARACTERS = 80
+
+
+def status_badge(status: str) -> SafeString:
+    """Return a status in the colour of what it means; styled by ``jobs/admin.css``."""
+    return format_html('<span class="badge badge-{}">{}</span>', status.lower(), status)
+
+
+def link_to(row: models.Model) -> SafeString:
+    """Return a link to the admin page of ``row``."""
+    meta = row._meta
+    address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
+    return format_html('<a href="{}">{}</a>', address, row)
+
+
+def age(at: datetime) -> str:
+    """Return how long ago something was, roughly: ``3 minutes``."""
+    return timesince(at, depth=1)
+
+
+def elapsed(started_at: datetime | None, ended_at: datetime | None) -> str:
+    """Return how long something took, or takes so far: ``4.2 s`` or ``1:02:03``."""
+    if started_at is None:
+        return NOTHING
+    seconds = ((ended_at or timezone.now()) - started_at).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+
+
+def error_line(code: str, message: str) -> str:
+    """Return the beginning of an error, or nothing when there is none."""
+    return Truncator(f"{code}: {message}").chars(ERROR_CHARACTERS) if code else NOTHING

@@ -1,0 +1,142 @@
+"""Recordings come in, transcripts go out."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import content_disposition_header
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import MultiPartParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from processing.api.filtersets import RecordingFilterSet, TranscriptFilterSet
+from processing.api.serializers import (
+    RecordingSerializer,
+    SubmissionSerializer,
+    TranscriptDetailSerializer,
+    TranscriptSerializer,
+    UploadSerializer,
+)
+from processing.choices import READABLE
+from processing.exceptions import AlreadyOver, NotFinished
+from processing.managers.recording import RecordingQuerySet
+from processing.managers.transcript import TranscriptQuerySet
+from processing.models import Recording, Transcript, Workspace
+from processing.services.exports import FORMATS, file_name
+from processing.services.orchestrator import cancel_processing
+from processing.services.progress import Progress
+from processing.services.submission import submit_recording
+from processing.uploads import HashingUploadHandler
+
+
+class LengthRequired(APIException):
+    """WSGI shows no body of a length that was not announced."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_code = "length_required"
+    default_detail = "The request must say how long its body is (Content-Length)."
+
+
+class FirstRendererNegotiation(DefaultContentNegotiation):
+    """Leaves ``?format=`` and ``Accept`` to the view, which answers with a file of its own."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class RecordingViewSet(ReadOnlyModelViewSet[Recording]):
+    """Upload audio or video, and look at what was uploaded."""
+
+    serializer_class = RecordingSerializer
+    filterset_class = RecordingFilterSet
+    filter_backends = [DjangoFilterBackend]
+    parser_classes = [MultiPartParser]
+
+    def get_queryset(self) -> RecordingQuerySet:
+        return Recording.objects.in_workspace(Workspace.objects.default()).with_transcripts()
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        request.upload_handlers = [HashingUploadHandler(request)]
+        return super().initialize_request(request, *args, **kwargs)
+
+    def create(self, request: Request) -> Response:
+        """Store ``file`` and have it transcribed: 201, or 200 when its content was known."""
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            raise LengthRequired
+        upload = UploadSerializer(data=request.data)
+        upload.is_valid(raise_exception=True)
+        file = upload.validated_data["file"]
+        submission = submit_recording(
+            source=file,
+            name=upload.validated_data["name"] or file.name,
+            workspace=Workspace.objects.default(),
+            engine=upload.validated_data["engine"],
+            language=upload.validated_data["language"],
+            sha256=file.sha256,
+            created_by=request.user if request.user.is_authenticated else None,
+        )
+        answer = SubmissionSerializer(
+            self.get_queryset().get(pk=submission.recording.pk),
+            context={**self.get_serializer_context(), "transcript_request": submission.request},
+        )
+        return Response(
+            answer.data,
+            status=status.HTTP_201_CREATED if submission.is_new else status.HTTP_200_OK,
+            headers={"Location": answer.data["links"]["self"]},
+        )
+
+
+class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
+    """How transcripts are doing, and what was said."""
+
+    filterset_class = TranscriptFilterSet
+    filter_backends = [DjangoFilterBackend]
+
+    def get_queryset(self) -> TranscriptQuerySet:
+        transcripts = Transcript.objects.in_workspace(Workspace.objects.default()).with_runs()
+        has_content = self.action in ("retrieve", "export")
+        return transcripts if has_content else transcripts.without_content()
+
+    def get_serializer_class(self) -> type[BaseSerializer[Transcript]]:
+        return TranscriptDetailSerializer if self.action == "retrieve" else TranscriptSerializer
+
+    @action(detail=True, content_negotiation_class=FirstRendererNegotiation)
+    def export(self, request: Request, pk: str) -> HttpResponse:
+        """Answer the transcript as a file; 409 while there is nothing to read."""
+        format_name = request.query_params.get("format", "text")
+        if format_name not in FORMATS:
+            raise ValidationError(
+                {"format": [f"Unknown format {format_name!r}; known: {', '.join(FORMATS)}."]}
+            )
+        transcript = self.get_object()
+        run = transcript.latest_processing
+        if run.status not in READABLE:
+            raise NotFinished(
+                f"the transcript is {run.status} ({Progress.of(run)}); "
+                f"it can be exported once it is {' or '.join(READABLE)}"
+            )
+        content_type, render = FORMATS[format_name]
+        disposition = content_disposition_header(True, file_name(transcript, format_name))
+        return HttpResponse(
+            render(transcript),
+            content_type=content_type,
+            headers={"Content-Disposition": disposition or "attachment"},
+        )
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop the run that is going on; 409 when it is over."""
+        transcript = self.get_object()
+        if not cancel_processing(transcript.latest_processing):
+            run = transcript.processings.get(pk=transcript.latest_processing.pk)
+            raise AlreadyOver(f"the transcript is {run.status} and can no longer be cancelled")
+        return Response(self.get_serializer(self.get_queryset().get(pk=pk)).data)

@@ -1,0 +1,53 @@
+"""How every benchmark reports: ours beside a limit or a peer, and whether it is met."""
+
+import sys
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure; ``ratio`` is ours over theirs, and ``limit`` what it may be."""
+
+    name: str
+    ours: float
+    theirs: float
+    unit: str
+    limit: float
+    is_less_better: bool = True
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.theirs
+
+    @property
+    def is_met(self) -> bool:
+        return self.ratio <= self.limit if self.is_less_better else self.ratio >= self.limit
+
+
+@dataclass
+class Table:
+    """Collects rows, printing each as it comes; ``finish`` prints all and exits."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        sys.stderr.write(f"{_line(row)}\n")
+
+    def finish(self) -> None:
+        """Print the table and ``met N of M``; exit 1 when a figure is not met."""
+        header = f"{'figure':58} {'ours':>10} {'limit/peer':>10} {'ratio':>7} {'wanted':>8}  met"
+        sys.stdout.write(f"\n{header}\n")
+        for row in self.rows:
+            sys.stdout.write(f"{_line(row)}\n")
+        met = sum(row.is_met for row in self.rows)
+        sys.stdout.write(f"met {met} of {len(self.rows)}\n")
+        sys.exit(met < len(self.rows))
+
+
+def _line(row: Row) -> str:
+    wanted = f"{'<=' if row.is_less_better else '>='} {row.limit:.2f}"
+    return (
+        f"{f'{row.name} [{row.unit}]':58} {row.ours:10.2f} {row.theirs:10.2f} "
+        f"{row.ratio:7.3f} {wanted:>8}  {'yes' if row.is_met else 'NO'}"
+    )

@@ -1,0 +1,327 @@
+"""``manage.py transcribe`` as its users call it: a process, its output and its exit code."""
+
+import json
+import signal
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+import pytest
+from django.conf import settings
+
+from jobs.choices import JobStatus
+from processing.audio.decode import decode_all
+from processing.audio.splitter import PauseSplitter
+from processing.choices import ProcessingStatus
+from processing.management.commands.demo import normalized
+from processing.models import ChunkTask, ProcessingTask, Recording, Transcript
+from tests.audio import make_scripted_audio, write_wav
+from tests.processes import environment, manage, worker_pool
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DEMO = Path(settings.BASE_DIR) / "processing" / "demo"
+RIVER = DEMO / "river.opus"
+BEGINNING = "every morning the old man walks down to the river"
+
+
+@pytest.fixture(autouse=True)
+def _empty_storage() -> None:
+    for path in stored_files():
+        path.unlink()
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    """The first sentence of the river."""
+    samples = decode_all(RIVER.read_bytes())
+    first = next(PauseSplitter(target_seconds=4.5).split([samples]))
+    return write_wav(tmp_path / "short.wav", first.samples)
+
+
+def stored_files() -> list[Path]:
+    return [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
+
+
+def test_the_transcript_alone_is_on_standard_output() -> None:
+    done = manage("transcribe", str(RIVER))
+
+    assert done.returncode == 0
+    assert normalized(done.stdout) == normalized(RIVER.with_suffix(".txt").read_text())
+    assert "No worker is running; starting some" in done.stderr
+
+
+def test_a_second_time_comes_from_the_cache() -> None:
+    first = manage("transcribe", str(RIVER))
+
+    second = manage("transcribe", str(RIVER))
+
+    assert (second.returncode, second.stdout) == (0, first.stdout)
+    assert "from the cache" in second.stderr
+    assert "starting" not in second.stderr
+    assert ProcessingTask.objects.count() == 1
+
+
+def test_json_has_words_with_times_on_the_recordings_clock() -> None:
+    done = manage("transcribe", str(RIVER), "--format", "json")
+
+    document = json.loads(done.stdout)
+    words = [word for segment in document["segments"] for word in segment["words"]]
+    assert list(document) == ["text", "duration", "language", "engine", "segments", "gaps"]
+    assert (document["language"], document["engine"], document["gaps"]) == ("en", "sphinx", [])
+    assert list(words[0]) == ["word", "start", "end", "confidence"]
+    assert [word["start"] for word in words] == sorted(word["start"] for word in words)
+    assert words[-1]["end"] <= document["duration"]
+
+
+def test_every_format_is_heard(short: Path, tmp_path: Path) -> None:
+    suffixes = ["wav", "mp3", "m4a", "mp4", "flac", "ogg", "webm"]
+    paths = [tmp_path / f"short.{suffix}" for suffix in suffixes]
+    for path in paths:
+        convert(short, path)
+
+    done = manage("transcribe", *map(str, paths))
+
+    assert done.returncode == 0
+    beginnings = [line[: len(BEGINNING)] for line in done.stdout.splitlines()]
+    assert beginnings == [BEGINNING] * len(paths)
+
+
+def test_no_wait_prints_the_id_and_the_work_is_done_later() -> None:
+    queued = manage("transcribe", "--no-wait", str(RIVER))
+
+    transcript = Transcript.objects.get(pk=queued.stdout.strip())
+    assert queued.returncode == 0
+    assert "No worker is running yet" in queued.stderr
+    with worker_pool():
+        wait_for(lambda: not transcript.processings.get().is_active)
+    assert transcript.processings.get().status == ProcessingStatus.COMPLETED
+
+
+def test_several_files_are_written_in_the_order_given(tmp_path: Path) -> None:
+    silence = write_wav(tmp_path / "silence.wav", np.zeros(16_000, np.int16))
+
+    done = manage("transcribe", str(silence), str(RIVER))
+
+    assert done.returncode == 0
+    assert normalized(done.stdout) == normalized(RIVER.with_suffix(".txt").read_text())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("two words.opus", id="space"),
+        pytest.param("two\nlines.opus", id="newline"),
+        pytest.param("http:", id="protocol"),
+        pytest.param("concat:a|b", id="concat"),
+        pytest.param("-dash.opus", id="dash"),
+    ],
+)
+def test_a_file_is_its_content_whatever_it_is_called(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(RIVER.read_bytes())
+
+    done = manage("transcribe", "--no-wait", "--", name, cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert Recording.objects.get().name == name.replace("\n", " ")
+
+
+def test_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
+    done = manage("transcribe", str(RIVER), str(tmp_path / "missing.wav"))
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].endswith("missing.wav: No such file or directory")
+    assert not Recording.objects.exists()
+
+
+def test_a_directory_is_wrong_usage(tmp_path: Path) -> None:
+    done = manage("transcribe", str(tmp_path))
+
+    assert done.returncode == 2
+    assert "Is a directory" in done.stderr
+
+
+def test_an_unknown_engine_is_wrong_usage_and_stores_nothing() -> None:
+    done = manage("transcribe", "--engine", "nonesuch", str(RIVER))
+
+    assert done.returncode == 2
+    assert "unknown engine 'nonesuch'" in done.stderr
+    assert stored_files() == []
+
+
+def test_a_language_the_engine_does_not_know_is_wrong_usage() -> None:
+    done = manage("transcribe", "--language", "tlh", str(RIVER))
+
+    assert done.returncode == 2
+    assert "sphinx does not understand 'tlh'; it knows en" in done.stderr
+
+
+def test_an_unknown_format_is_wrong_usage() -> None:
+    done = manage("transcribe", "--format", "docx", str(RIVER))
+
+    assert done.returncode == 2
+
+
+def text_file(path: Path) -> None:
+    path.write_text("This is not audio.")
+
+
+def empty_file(path: Path) -> None:
+    path.touch()
+
+
+def silent_video(path: Path) -> None:
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 64
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def one_hertz(path: Path) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(1)
+        file.writeframes(bytes(40_000))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        pytest.param(text_file, "not audio we can read", id="text"),
+        pytest.param(empty_file, "the file is empty", id="empty"),
+        pytest.param(silent_video, "the file has no sound", id="video-without-sound"),
+        pytest.param(one_hertz, "declares 1 samples per second", id="one-hertz"),
+    ],
+)
+def test_what_is_not_audio_fails_with_one_line_and_leaves_nothing(
+    make: Callable[[Path], None], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.wav"
+    make(path)
+
+    done = manage("transcribe", str(path))
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert reason in done.stderr
+    assert stored_files() == []
+    assert not Recording.objects.exists()
+
+
+def test_a_good_file_beside_a_bad_one_is_transcribed(short: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    text_file(bad)
+
+    done = manage("transcribe", str(bad), str(short))
+
+    assert done.returncode == 1
+    assert "river" in done.stdout.split()
+
+
+def test_a_truncated_file_is_heard_to_its_end_and_the_rest_is_a_gap(tmp_path: Path) -> None:
+    whole = (DEMO / "lesson.flac").read_bytes()
+    path = tmp_path / "truncated.flac"
+    path.write_bytes(whole[: len(whole) // 2])
+
+    done = manage("transcribe", str(path))
+
+    assert done.returncode == 3
+    assert done.stdout.split()
+    assert "truncated" in done.stderr
+    assert ProcessingTask.objects.get().status == ProcessingStatus.PARTIAL
+
+
+def test_a_wav_that_declares_4_gb_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:
+    audio = make_scripted_audio(tmp_path, 5.0)
+    content = bytearray(audio.path.read_bytes())
+    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"
+    audio.path.write_bytes(content)
+
+    done = manage("transcribe", str(audio.path))
+
+    assert done.returncode == 0
+    assert Transcript.objects.get().duration_seconds == pytest.approx(5.0, abs=0.1)
+
+
+def test_an_engine_that_raises_fails_the_run_with_its_reason() -> None:
+    done = manage("transcribe", "--engine", "broken", str(RIVER))
+
+    processing = ProcessingTask.objects.get()
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "the engine is broken" in done.stderr.splitlines()[-1]
+    assert processing.status == ProcessingStatus.FAILED
+    assert processing.error_message == "the engine is broken"
+
+
+def test_a_full_disk_fails_with_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    # RLIMIT_FSIZE makes writes fail part-way (EFBIG), as a quota does.
+    audio = make_scripted_audio(tmp_path, 60.0)
+    limited = 'ulimit -f 64; trap \'\' XFSZ; exec "$0" manage.py transcribe "$1"'
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", limited, sys.executable, str(audio.path)],
+        cwd=settings.BASE_DIR,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("no space left to store the audio")
+    assert stored_files() == []
+    assert not Recording.objects.exists()
+
+
+def test_an_interrupt_cancels_the_run_and_leaves_no_process(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "transcribe", str(DEMO / "longhand.flac")],
+        cwd=settings.BASE_DIR,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        wait_for(lambda: ChunkTask.objects.filter(status=JobStatus.PROCESSING).exists())
+        descendants = psutil.Process(process.pid).children(recursive=True)
+
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert output == b""
+    assert ProcessingTask.objects.get().status == ProcessingStatus.CANCELLED
+    assert not ChunkTask.objects.active().exists()
+    assert not any(is_alive(child) for child in descendants)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def convert(source: Path, target: Path) -> None:
+    """Encode ``source`` anew in the format that ``target``'s name says."""
+    codec = {"wav": "pcm_s16le", "mp3": "libmp3lame", "flac": "flac"}
+    codec |= {"ogg": "libopus", "webm": "libopus", "m4a": "aac", "mp4": "aac"}
+    container_format = {"m4a": "mp4"}.get(target.suffix[1:], target.suffix[1:])
+    with av.open(str(source)) as given, av.open(str(target), "w", format=container_format) as made:
+        stream = made.add_stream(codec[target.suffix[1:]], rate=48_000, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        for frame in given.decode(audio=0):
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
