@@ -56,6 +56,17 @@ def manage(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]
     )
 
 
+def processes_of_this_test() -> list[psutil.Process]:
+    """Return what still runs on this test's database besides the test itself."""
+    url = environment()["DATABASE_URL"]
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("DATABASE_URL") == url and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
 class WorkerPool:
     """A running ``manage.py work``."""
 

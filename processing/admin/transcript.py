@@ -10,7 +10,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.admin import MachineOwnedAdmin
-from jobs.presentation import NOTHING, error_line, link_to, status_badge
+from jobs.presentation import NOTHING, age, error_line, link_to, status_badge
 from processing.admin.presentation import STYLES, progress_bar, shown_name, transcript_text
 from processing.choices import READABLE, ProcessingStatus
 from processing.models import Transcript
@@ -33,7 +33,7 @@ class StatusFilter(admin.SimpleListFilter):
 
 @admin.register(Transcript)
 class TranscriptAdmin(MachineOwnedAdmin):
-    list_display = ("name", "badge", "progress", "engine", "language", "error", "created_at")
+    list_display = ("name", "badge", "progress", "engine", "language", "age", "error")
     list_filter = (StatusFilter, "engine", "language")
     search_fields = ("recording__name", "=id")
     date_hierarchy = "created_at"
@@ -64,6 +64,10 @@ class TranscriptAdmin(MachineOwnedAdmin):
     @admin.display(description="progress")
     def progress(self, transcript: Transcript) -> SafeString:
         return progress_bar(transcript.latest_processing)
+
+    @admin.display(description="age", ordering="-created_at")
+    def age(self, transcript: Transcript) -> str:
+        return age(transcript.created_at)
 
     @admin.display(description="error")
     def error(self, transcript: Transcript) -> str:

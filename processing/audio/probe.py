@@ -61,6 +61,7 @@ def probe(file: IO[bytes], *, size_bytes: int) -> AudioProbe:
     """Read the headers of ``file``; raise ``UnreadableAudio`` or ``AudioTooLarge``."""
     if size_bytes == 0:
         raise UnreadableAudio("the file is empty")
+    is_declared = _declares_length(file)
     with open_audio(file) as container:
         if not container.streams.audio:
             raise UnreadableAudio("the file has no sound")
@@ -77,7 +78,8 @@ def probe(file: IO[bytes], *, size_bytes: int) -> AudioProbe:
             raise UnreadableAudio(
                 f"declares {codec.channels} channels; we read 1 to {MAX_CHANNELS}"
             )
-        duration = _declared_seconds(container, stream)
+        is_estimated = container.format.name == "mp3" and not is_declared
+        duration = None if is_estimated else _declared_seconds(container, stream)
         limit = settings.MAX_DURATION_SECONDS
         if duration is not None and duration > limit:
             raise AudioTooLarge(
@@ -102,3 +104,18 @@ def _declared_seconds(container: InputContainer, stream: Any) -> float | None:
     else:
         return None
     return seconds if seconds > 0 else None
+
+
+def _declares_length(file: IO[bytes]) -> bool:
+    """Say whether an mp3 begins with a frame that counts its frames.
+
+    Without one FFmpeg estimates the duration from the bit rate of the first frames, which is
+    wrong by any factor when the bit rate varies.
+    """
+    file.seek(0)
+    head = file.read(10)
+    # An ID3v2 tag comes first; its size is in 4 bytes of 7 bits (id3.org, ID3v2.4, 6.2).
+    tag_size = sum(byte << 7 * place for place, byte in enumerate(reversed(head[6:10])))
+    file.seek(10 + tag_size if head[:3] == b"ID3" else 0)
+    first_frames = file.read(4096)
+    return any(name in first_frames for name in (b"Xing", b"Info", b"VBRI"))

@@ -43,7 +43,8 @@ class Merger:
     Where neighbours do not overlap nothing can be lost or doubled. Where they do, the two
     word lists of the overlap are aligned (longest common subsequence) and the join changes
     sides at the agreed word nearest the cut; two words agree when their text is equal and
-    their times are within ``gate_seconds``. With no agreed word it changes sides at the cut.
+    their times are within ``gate_seconds``. With no agreed word it changes sides at the cut,
+    and what only one side heard is kept.
     """
 
     gate_seconds: float = 0.6
@@ -52,14 +53,15 @@ class Merger:
         """Return the segments and gaps of the transcript, as ``Transcript`` stores them."""
         lines: list[_Line] = []
         gaps: list[dict[str, Any]] = []
-        previous_end = 0
+        previous_begin = previous_end = 0  # where its lines begin, and where its audio ends
         for chunk in chunks:
             if chunk.segments is None:
                 gaps.append(self._gap(chunk))
                 continue
             heard = self._lines(chunk)
-            if lines and chunk.start_sample < previous_end:
-                self._join(lines, heard, chunk, previous_end)
+            if chunk.start_sample < previous_end:
+                self._join(lines[previous_begin:], heard, chunk, previous_end)
+            previous_begin = len(lines)
             lines.extend(line for line in heard if line.words)
             previous_end = chunk.end_sample
         return [self._segment(line.words) for line in lines if line.words], gaps
@@ -79,6 +81,8 @@ class Merger:
         cut = chunk.core_start_sample / SAMPLE_RATE
         left_words = [w for line in left for w in line.words if w.end > begin]
         right_words = [w for line in right for w in line.words if w.start < end]
+        if not left_words or not right_words:
+            return
         pairs = self._aligned(left_words, right_words)
         if pairs:
             seam_left, seam_right = min(pairs, key=lambda pair: abs(pair[0].start - cut))

@@ -27,9 +27,7 @@ def pitch(samples: NDArray[np.int16]) -> float:
 
 @pytest.mark.parametrize("suffix", ["wav", "mp3", "m4a", "flac", "ogg", "webm"])
 @pytest.mark.parametrize("layout", ["mono", "stereo"])
-def test_every_format_comes_out_as_long_as_it_is_and_at_its_pitch(
-    suffix: str, layout: str
-) -> None:
+def test_every_format_comes_out_as_long_as_it_is_and_at_its_pitch(suffix: str, layout: str) -> None:
     samples = decode_all(media.encoded(suffix, 3.0, layout=layout))
 
     assert (samples.dtype, samples.ndim) == (np.int16, 1)

@@ -48,9 +48,7 @@ def test_text_of_silence_is_empty() -> None:
 
 def test_srt_numbers_its_cues() -> None:
     assert as_srt(transcript(HELLO, BYE)) == (
-        "1\n00:00:00,500 --> 00:00:01,300\nHello there\n"
-        "\n"
-        "2\n00:01:01,250 --> 00:01:01,750\nBye\n"
+        "1\n00:00:00,500 --> 00:00:01,300\nHello there\n\n2\n00:01:01,250 --> 00:01:01,750\nBye\n"
     )
 
 

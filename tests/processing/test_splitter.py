@@ -96,7 +96,7 @@ def test_no_chunk_is_longer_or_shorter_than_the_window_allows(
 
 
 @quick
-@given(st.floats(12.0, 45.0), seeds, targets)
+@given(st.floats(12.0, 45.0), seeds, st.sampled_from([8.0, 10.0]))
 def test_every_cut_lies_between_words_and_nothing_overlaps(
     seconds: float, seed: int, target: float
 ) -> None:

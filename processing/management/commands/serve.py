@@ -36,6 +36,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         self._print_login()
         self.stdout.write(f"Admin: http://{host}:{port}/admin/\nStop with Ctrl-C.\n")
+        self.stdout.flush()
         python = sys.executable
         manager = Manager()
         manager.add_process(

@@ -1,0 +1,37 @@
+"""Who calls the API in tests, and what the storage holds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
+
+RECORDINGS = "/api/v1/recordings/"
+TRANSCRIPTS = "/api/v1/transcripts/"
+
+
+@pytest.fixture
+def api(admin_user: User) -> APIClient:
+    """A client that is logged in as staff."""
+    client = APIClient()
+    client.force_authenticate(admin_user)
+    return client
+
+
+@pytest.fixture
+def upload(api: APIClient) -> Callable[..., Any]:
+    """Post a file of given bytes, with the other fields of the form."""
+
+    def post(content: bytes, file_name: str = "meeting.wav", **fields: str) -> Any:
+        return api.post(RECORDINGS, {"file": SimpleUploadedFile(file_name, content), **fields})
+
+    return post
+
+
+@pytest.fixture
+def stored_files(settings: Any) -> Callable[[], set[Path]]:
+    """Tell which files the media root holds, temporary ones included."""
+    return lambda: {path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()}

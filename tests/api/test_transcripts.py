@@ -1,0 +1,235 @@
+"""Following, reading, exporting and cancelling transcripts."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from processing.choices import ACTIVE, TERMINAL, ProcessingStatus
+from processing.models import Transcript
+from processing.services.exports import FORMATS
+from tests.api.conftest import TRANSCRIPTS
+from tests.api.test_recordings import assert_problem
+from tests.factories.processing import (
+    ProcessingTaskFactory,
+    RecordingFactory,
+    TranscriptFactory,
+    WorkspaceFactory,
+)
+from tests.queries import queries_of
+
+pytestmark = pytest.mark.django_db
+
+
+def in_status(status: ProcessingStatus, **fields: Any) -> Transcript:
+    trait = {} if status == ProcessingStatus.PENDING else {status.lower(): True}
+    transcript: Transcript = TranscriptFactory(**trait, **fields)
+    return transcript
+
+
+def detail(api: APIClient, transcript: Transcript) -> dict[str, Any]:
+    body: dict[str, Any] = api.get(f"{TRANSCRIPTS}{transcript.pk}/").json()
+    return body
+
+
+def listed(api: APIClient, **query: Any) -> list[str]:
+    return [item["id"] for item in api.get(TRANSCRIPTS, query).json()["items"]]
+
+
+def test_running_transcript_says_how_far_it_is(api: APIClient) -> None:
+    run = ProcessingTaskFactory(
+        processing=True, total_samples=240 * 16_000, done_samples=42 * 16_000, completed_chunks=1
+    )
+
+    body = detail(api, run.transcript)
+
+    assert body["status"] == "PROCESSING"
+    assert body["progress"] == pytest.approx(42 / 240)
+    assert (body["done_seconds"], body["total_seconds"]) == (42.0, 240.0)
+    assert body["progress_text"] == "0:42 of 4:00"
+    assert (body["text"], body["segments"], body["gaps"]) == ("", [], [])
+    assert body["error"] is None
+
+
+def test_length_nobody_knows_yet_is_null(api: APIClient) -> None:
+    transcript = TranscriptFactory(recording__duration_seconds=None)
+
+    body = detail(api, transcript)
+
+    assert (body["total_seconds"], body["progress_text"]) == (None, "0:00 of ?")
+
+
+def test_completed_transcript_has_its_words(api: APIClient) -> None:
+    transcript = TranscriptFactory(completed=True)
+
+    body = detail(api, transcript)
+
+    assert (body["status"], body["progress"]) == ("COMPLETED", 1.0)
+    assert body["text"] == "so it was said"
+    assert [segment["text"] for segment in body["segments"]] == ["so it", "was said"]
+    assert list(body["segments"][0]) == ["start", "end", "text", "words"]
+    assert list(body["segments"][0]["words"][0]) == ["word", "start", "end", "confidence"]
+
+
+def test_partial_transcript_names_its_gaps(api: APIClient) -> None:
+    body = detail(api, TranscriptFactory(partial=True))
+
+    assert body["gaps"] == [{"start": 1.0, "end": 2.0, "reason": "error: the engine gave up"}]
+
+
+def test_failed_transcript_says_why(api: APIClient) -> None:
+    body = detail(api, TranscriptFactory(failed=True))
+
+    assert body["error"]["code"] == "unreadable_audio"
+    assert "no sound" in body["error"]["message"]
+
+
+def test_latest_run_is_the_one_that_counts(api: APIClient) -> None:
+    transcript = TranscriptFactory(failed=True)
+    ProcessingTaskFactory(transcript=transcript, splitting=True)
+
+    assert detail(api, transcript)["status"] == "SPLITTING"
+    assert listed(api, status="SPLITTING") == [str(transcript.pk)]
+    assert listed(api, status="FAILED") == []
+
+
+@pytest.mark.parametrize("format_name", list(FORMATS))
+def test_export_is_what_the_format_makes_of_it(api: APIClient, format_name: str) -> None:
+    transcript = TranscriptFactory(completed=True, recording__name="Board: meeting.mp3")
+    content_type, render = FORMATS[format_name]
+
+    response = api.get(f"{TRANSCRIPTS}{transcript.pk}/export/", {"format": format_name})
+
+    assert response.status_code == 200
+    assert response["Content-Type"] == content_type
+    assert response.content.decode() == render(transcript)
+    extension = "txt" if format_name == "text" else format_name
+    assert f"Board: meeting.{extension}" in response["Content-Disposition"]
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/x-subrip", "application/nonsense"])
+def test_export_does_not_depend_on_what_the_client_accepts(api: APIClient, accept: str) -> None:
+    transcript = TranscriptFactory(completed=True)
+
+    response = api.get(
+        f"{TRANSCRIPTS}{transcript.pk}/export/", {"format": "srt"}, HTTP_ACCEPT=accept
+    )
+
+    assert response.content.startswith(b"1\n00:00:00,100 --> ")
+
+
+def test_export_is_text_when_no_format_is_named(api: APIClient) -> None:
+    transcript = TranscriptFactory(completed=True)
+
+    response = api.get(f"{TRANSCRIPTS}{transcript.pk}/export/")
+
+    assert response.content == b"so it\nwas said\n"
+
+
+@pytest.mark.parametrize("format_name", ["doc", "api", ""])
+def test_unknown_format_is_refused_with_the_known_ones(api: APIClient, format_name: str) -> None:
+    transcript = TranscriptFactory(completed=True)
+
+    response = api.get(f"{TRANSCRIPTS}{transcript.pk}/export/", {"format": format_name})
+
+    problem = assert_problem(response, 400, "invalid")
+    assert "text, json, srt, vtt" in problem["errors"]["format"][0]
+
+
+@pytest.mark.parametrize(
+    "status", [*ACTIVE, ProcessingStatus.FAILED, ProcessingStatus.CANCELLED], ids=str
+)
+def test_export_of_what_is_not_finished_is_refused(
+    api: APIClient, status: ProcessingStatus
+) -> None:
+    transcript = in_status(status)
+
+    response = api.get(f"{TRANSCRIPTS}{transcript.pk}/export/", {"format": "srt"})
+
+    assert f"is {status}" in assert_problem(response, 409, "not_finished")["detail"]
+
+
+@pytest.mark.parametrize("status", ACTIVE, ids=str)
+def test_cancel_stops_what_goes_on(api: APIClient, status: ProcessingStatus) -> None:
+    transcript = in_status(status)
+
+    response = api.post(f"{TRANSCRIPTS}{transcript.pk}/cancel/")
+
+    assert (response.status_code, response.json()["status"]) == (200, "CANCELLED")
+    assert transcript.processings.get().status == ProcessingStatus.CANCELLED
+
+
+@pytest.mark.parametrize("status", TERMINAL, ids=str)
+def test_cancel_of_what_is_over_is_refused(api: APIClient, status: ProcessingStatus) -> None:
+    transcript = in_status(status)
+
+    response = api.post(f"{TRANSCRIPTS}{transcript.pk}/cancel/")
+
+    assert status in assert_problem(response, 409, "already_over")["detail"]
+    assert transcript.processings.get().status == status
+
+
+@pytest.mark.parametrize(("method", "action"), [("get", "cancel"), ("post", "export")])
+def test_action_by_the_wrong_method_is_refused(api: APIClient, method: str, action: str) -> None:
+    transcript = TranscriptFactory(completed=True)
+
+    response = getattr(api, method)(f"{TRANSCRIPTS}{transcript.pk}/{action}/")
+
+    assert_problem(response, 405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("action", ["", "export/", "cancel/"])
+def test_transcripts_of_another_workspace_do_not_exist(api: APIClient, action: str) -> None:
+    recording = RecordingFactory(workspace=WorkspaceFactory())
+    transcript = TranscriptFactory(completed=True, recording=recording)
+    call = api.post if action == "cancel/" else api.get
+
+    assert listed(api) == []
+    assert_problem(call(f"{TRANSCRIPTS}{transcript.pk}/{action}"), 404, "not_found")
+
+
+def test_list_is_narrowed_by_several_statuses(api: APIClient) -> None:
+    failed, partial = TranscriptFactory(failed=True), TranscriptFactory(partial=True)
+    TranscriptFactory(completed=True)
+
+    assert set(listed(api, status=["FAILED", "PARTIAL"])) == {str(failed.pk), str(partial.pk)}
+
+
+def test_list_is_narrowed_by_recording_engine_and_time(api: APIClient) -> None:
+    now = timezone.now()
+    old = TranscriptFactory(engine="sphinx", created_at=now - timedelta(days=2))
+    new = TranscriptFactory()
+    yesterday = (now - timedelta(days=1)).isoformat()
+
+    assert listed(api, engine="sphinx") == [str(old.pk)]
+    assert listed(api, recording=new.recording_id) == [str(new.pk)]
+    assert listed(api, created_after=yesterday) == [str(new.pk)]
+    assert listed(api, created_before=yesterday) == [str(old.pk)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("status", "DONE"),
+        ("ordering", "segments"),
+        ("created_after", "yesterday"),
+        ("recording", "x"),
+    ],
+)
+def test_filter_that_makes_no_sense_is_refused(api: APIClient, name: str, value: str) -> None:
+    problem = assert_problem(api.get(TRANSCRIPTS, {name: value}), 400, "invalid")
+
+    assert name in problem["errors"]
+
+
+def test_list_asks_the_database_as_often_for_many_as_for_one(api: APIClient) -> None:
+    TranscriptFactory(completed=True)
+    few = queries_of(lambda: api.get(TRANSCRIPTS))
+
+    TranscriptFactory.create_batch(5, partial=True)
+    many = queries_of(lambda: api.get(TRANSCRIPTS))
+
+    assert len(many) == len(few)
+    assert not [sql for sql in many if '"segments"' in sql or '"text"' in sql]
