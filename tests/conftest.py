@@ -1,7 +1,7 @@
 """Servers for the suite, and a clean corner of them for each test."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,3 +36,9 @@ def _media_root() -> Iterator[Path]:
     Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(parents=True)
     yield settings.MEDIA_ROOT
     shutil.rmtree(settings.MEDIA_ROOT)
+
+
+@pytest.fixture
+def stored_files() -> Callable[[], set[Path]]:
+    """Tell which files the media root holds, temporary ones included."""
+    return lambda: {path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()}

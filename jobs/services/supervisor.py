@@ -4,12 +4,10 @@ Not rq's ``WorkerPool``: that one sleeps a second between looks, gives every wor
 queues and has no place to renew leases or to release what a dead worker held.
 """
 
-import ctypes
 import logging
 import os
 import signal
 import socket
-import sys
 import time
 from dataclasses import dataclass, field
 from multiprocessing import connection as mp_connection
@@ -24,6 +22,7 @@ from django.db import DatabaseError, connections
 from jobs import handlers, worker
 from jobs.models import Worker
 from jobs.services import sweeper
+from jobs.services.parenthood import end_with_parent
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +31,6 @@ GRACE_SECONDS = 10.0
 
 #: A worker that ends sooner than this after its start is not replaced before it is over.
 MIN_LIFE_SECONDS = 1.0
-
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass
@@ -124,8 +121,7 @@ class Supervisor:
 
     def _run_worker(self, worker_id: UUID, queue_names: tuple[str, ...]) -> None:
         signal.set_wakeup_fd(-1)
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        end_with_parent(signal.SIGKILL)
         worker.work(worker_id=worker_id, queue_names=queue_names)
 
     def _next_start(self) -> float:

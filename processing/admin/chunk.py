@@ -24,7 +24,6 @@ class ChunkTaskAdmin(WorkAdmin):
         "error",
     )
     list_filter = ("status", "is_reused")
-    list_select_related = ["worker", "processing__transcript__recording"]
     search_fields = ("processing__transcript__recording__name", "=id", "=processing__id")
     fieldsets = [
         (None, {"fields": ["id", "place", "badge", "run", "heard", "is_reused"]}),
@@ -45,7 +44,7 @@ class ChunkTaskAdmin(WorkAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChunkTask]:
-        return ChunkTask.objects.without_content().with_recordings()
+        return ChunkTask.objects.without_content().with_recordings().select_related("worker")
 
     @admin.display(description="chunk", ordering="index")
     def place(self, chunk: ChunkTask) -> str:

@@ -10,7 +10,6 @@ from django.core.files.storage import default_storage
 
 from processing.exceptions import StorageFull
 
-
 #: No space on the device, over a quota, over what the file system or a limit allows.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -1,14 +1,17 @@
 """Workers for the length of one command, on machines where nobody runs any."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from django.conf import settings
 
 from jobs.models import Worker
+from jobs.services.parenthood import end_with_parent
 from processing.choices import CHUNK_QUEUE
 from processing.exceptions import ProcessingError
 
@@ -48,9 +51,14 @@ def local_workers(concurrency: int = 0) -> Iterator[LocalWorkers]:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),  # standard output belongs to the transcript
         start_new_session=True,  # Ctrl-C is for the command, which then stops them in order
+        preexec_fn=partial(end_with_parent, signal.SIGTERM),  # however the command ends
     )
     try:
         yield LocalWorkers(process)
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            process.terminate()  # the second signal: give back at once
+            process.wait()

@@ -54,11 +54,15 @@ class _NoLongerWanted(Exception):
 
 @dataclass(frozen=True)
 class TranscriptRequest:
-    """A transcript, the run that says how it is doing, and whether it was finished before."""
+    """A transcript, the run that says how it is doing, and what the request meant for it.
+
+    ``is_cached``: it was answered in full before. ``is_started``: the run is this request's own.
+    """
 
     transcript: Transcript
     processing: ProcessingTask
     is_cached: bool
+    is_started: bool
 
 
 def request_transcript(
@@ -99,10 +103,11 @@ def request_transcript(
         transcript = Transcript.objects.select_for_update().get(cache_key=cache_key)
         latest = ProcessingTask.objects.for_transcript(transcript).first()
         if latest is not None and latest.status == ProcessingStatus.COMPLETED:
-            return TranscriptRequest(transcript, latest, is_cached=True)
-        if latest is None or not latest.is_active:
-            latest = _start(transcript, priority=priority, created_by=created_by)
-    return TranscriptRequest(transcript, latest, is_cached=False)
+            return TranscriptRequest(transcript, latest, is_cached=True, is_started=False)
+        if latest is not None and latest.is_active:
+            return TranscriptRequest(transcript, latest, is_cached=False, is_started=False)
+        started = _start(transcript, priority=priority, created_by=created_by)
+    return TranscriptRequest(transcript, started, is_cached=False, is_started=True)
 
 
 def choose_engine(engine: str = "", language: str = "") -> tuple[SpeechEngine, str]:
@@ -128,9 +133,7 @@ def _start(
     return processing
 
 
-def _enqueue(
-    job_type: str, processing: ProcessingTask, *, created_by: User | None = None
-) -> None:
+def _enqueue(job_type: str, processing: ProcessingTask, *, created_by: User | None = None) -> None:
     enqueue_job(
         job_type=job_type,
         payload={"processing_id": str(processing.pk)},

@@ -1,7 +1,6 @@
-"""Who calls the API in tests, and what the storage holds."""
+"""Who calls the API in tests."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,9 +28,3 @@ def upload(api: APIClient) -> Callable[..., Any]:
         return api.post(RECORDINGS, {"file": SimpleUploadedFile(file_name, content), **fields})
 
     return post
-
-
-@pytest.fixture
-def stored_files(settings: Any) -> Callable[[], set[Path]]:
-    """Tell which files the media root holds, temporary ones included."""
-    return lambda: {path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import psutil
 import pytest
 from django.conf import settings
 
@@ -21,7 +20,7 @@ from processing.choices import ProcessingStatus
 from processing.management.commands.demo import normalized
 from processing.models import ChunkTask, ProcessingTask, Recording, Transcript
 from tests.audio import make_scripted_audio, write_wav
-from tests.processes import environment, manage, worker_pool
+from tests.processes import environment, manage, processes_of_this_test, worker_pool
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -295,7 +294,6 @@ def test_an_interrupt_cancels_the_run_and_leaves_no_process(tmp_path: Path) -> N
         stderr=subprocess.PIPE,
     ) as process:
         wait_for(lambda: ChunkTask.objects.filter(status=JobStatus.PROCESSING).exists())
-        descendants = psutil.Process(process.pid).children(recursive=True)
 
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)
@@ -304,14 +302,7 @@ def test_an_interrupt_cancels_the_run_and_leaves_no_process(tmp_path: Path) -> N
     assert output == b""
     assert ProcessingTask.objects.get().status == ProcessingStatus.CANCELLED
     assert not ChunkTask.objects.active().exists()
-    assert not any(is_alive(child) for child in descendants)
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    assert processes_of_this_test() == []
 
 
 def convert(source: Path, target: Path) -> None:
@@ -325,3 +316,19 @@ def convert(source: Path, target: Path) -> None:
         for frame in given.decode(audio=0):
             made.mux(stream.encode(frame))
         made.mux(stream.encode(None))
+
+
+def test_workers_of_a_killed_command_end_with_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "transcribe", str(DEMO / "longhand.flac")],
+        cwd=settings.BASE_DIR,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        wait_for(lambda: ChunkTask.objects.filter(status=JobStatus.PROCESSING).exists())
+
+        process.kill()
+
+    wait_for(lambda: processes_of_this_test() == [], seconds=20)
+    assert not ChunkTask.objects.filter(status=JobStatus.PROCESSING).exists()
+    assert ProcessingTask.objects.get().is_active

@@ -14,10 +14,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from processing.choices import ProcessingStatus
 from processing.management.follow import follow
 from processing.models import Transcript, Workspace
-from processing.services.ingestion import store_recording
 from processing.services.local_workers import local_workers
-from processing.services.orchestrator import request_transcript
 from processing.services.progress import clock
+from processing.services.submission import submit_recording
 
 RECORDING = Path(settings.BASE_DIR) / "processing" / "demo" / "longhand.flac"
 WORKER_COUNT = 2
@@ -36,10 +35,13 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         started = time.monotonic()
         with RECORDING.open("rb") as file:
-            recording, _ = store_recording(
-                source=file, name=RECORDING.name, workspace=Workspace.objects.default()
+            submission = submit_recording(
+                source=file,
+                name=RECORDING.name,
+                workspace=Workspace.objects.default(),
+                engine=options["engine"],
             )
-        request = request_transcript(recording=recording, engine=options["engine"])
+        recording, request = submission.recording, submission.request
         self.stderr.write(
             f"{RECORDING.relative_to(settings.BASE_DIR)}: "
             f"{clock(recording.duration_seconds or 0)} of speech"
@@ -85,5 +87,5 @@ class Command(BaseCommand):
 
 def normalized(text: str) -> str:
     """Return the words of ``text`` as engines write them: lower case, no punctuation."""
-    kept = "".join(c if c.isalnum() or c in "'’" else " " for c in text.casefold())
-    return " ".join(kept.replace("’", "'").split())
+    kept = "".join(c if c.isalnum() or c == "'" else " " for c in text.casefold())
+    return " ".join(kept.split())

@@ -1,5 +1,6 @@
 """``manage.py transcribe FILE...``: the product's main job from a terminal."""
 
+import stat
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,18 +10,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from processing.choices import ProcessingStatus
-from processing.engines.registry import engine_names, get_engine
+from processing.engines.registry import engine_names
 from processing.exceptions import ProcessingError
 from processing.management.follow import follow
 from processing.models import Workspace
 from processing.services import local_workers
 from processing.services.exports import FORMATS
-from processing.services.ingestion import store_recording
-from processing.services.orchestrator import (
-    TranscriptRequest,
-    cancel_processing,
-    request_transcript,
-)
+from processing.services.orchestrator import TranscriptRequest, cancel_processing, choose_engine
+from processing.services.submission import submit_recording
 
 DONE, FAILED, USAGE, PARTIAL = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -58,7 +55,7 @@ class Command(BaseCommand):
         for path in paths:
             try:
                 requests.append((path, self._request(path, options)))
-            except ProcessingError as error:
+            except (ProcessingError, OSError) as error:
                 failed.add(self._complain(path, str(error)))
         if options["no_wait"]:
             for _, request in requests:
@@ -74,6 +71,9 @@ class Command(BaseCommand):
     def _readable(self, name: str) -> Path:
         path = Path(name)
         try:
+            mode = path.stat().st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise ValueError("not a regular file")
             with path.open("rb"):
                 return path
         except (OSError, ValueError) as error:
@@ -82,35 +82,31 @@ class Command(BaseCommand):
 
     def _check_engine(self, name: str, language: str) -> None:
         try:
-            engine = get_engine(name or settings.ENGINE)
+            choose_engine(name, language)
         except ProcessingError as error:
             raise CommandError(str(error), returncode=USAGE) from error
-        if language and language not in engine.languages:
-            known = ", ".join(engine.languages)
-            raise CommandError(
-                f"{engine.name} does not understand {language!r}; it knows {known}",
-                returncode=USAGE,
-            )
 
     def _request(self, path: Path, options: dict[str, Any]) -> TranscriptRequest:
         with path.open("rb") as file:
-            recording, _ = store_recording(
-                source=file, name=path.name, workspace=Workspace.objects.default()
+            submission = submit_recording(
+                source=file,
+                name=path.name,
+                workspace=Workspace.objects.default(),
+                engine=options["engine"],
+                language=options["language"],
             )
-        return request_transcript(
-            recording=recording, engine=options["engine"], language=options["language"]
-        )
+        return submission.request
 
     def _deliver(self, requests: list[tuple[Path, TranscriptRequest]], fmt: str) -> set[int]:
         """Wait for each in turn and write it; return the exit codes of those that went wrong."""
         codes: set[int] = set()
-        try:
-            with ExitStack() as stack:
-                is_work_left = any(not request.is_cached for _, request in requests)
-                own = None
-                if is_work_left and not local_workers.are_running():
-                    self.stderr.write("No worker is running; starting some for this call.")
-                    own = stack.enter_context(local_workers.local_workers())
+        with ExitStack() as stack:
+            is_work_left = any(not request.is_cached for _, request in requests)
+            own = None
+            if is_work_left and not local_workers.are_running():
+                self.stderr.write("No worker is running; starting some for this call.")
+                own = stack.enter_context(local_workers.local_workers())
+            try:
                 for path, request in requests:
                     follow(
                         request.processing,
@@ -119,13 +115,14 @@ class Command(BaseCommand):
                         check=own.check if own else lambda: None,
                     )
                     codes.add(self._write(path, request, fmt))
-        except local_workers.WorkersDied as error:
-            raise CommandError(str(error), returncode=FAILED) from error
-        except KeyboardInterrupt:
-            for _, request in requests:
-                cancel_processing(request.processing)
-            self.stderr.write("Cancelled.")
-            sys.exit(INTERRUPTED)
+            except local_workers.WorkersDied as error:
+                raise CommandError(str(error), returncode=FAILED) from error
+            except KeyboardInterrupt:
+                self.stderr.write("\nCancelling.")
+                for _, request in requests:
+                    if request.is_started:
+                        cancel_processing(request.processing)
+                sys.exit(INTERRUPTED)
         return codes - {DONE}
 
     def _write(self, path: Path, request: TranscriptRequest, fmt: str) -> int:

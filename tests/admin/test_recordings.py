@@ -1,0 +1,185 @@
+"""Uploading, renaming and deleting recordings in the admin."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from jobs.models import Job
+from processing.models import ProcessingTask, Recording, Transcript
+from tests.factories.audio import silent_video_bytes, wav_bytes
+from tests.factories.processing import RecordingFactory, TranscriptFactory
+
+pytestmark = pytest.mark.django_db
+
+ADD = reverse("admin:processing_recording_add")
+LIST = reverse("admin:processing_recording_changelist")
+
+StoredFiles = Callable[[], set[Path]]
+
+
+def upload(client: Client, content: bytes, name: str = "meeting.wav", **fields: str) -> Any:
+    return client.post(ADD, {"file": SimpleUploadedFile(name, content), **fields})
+
+
+def test_upload_leads_to_its_transcript(admin_client: Client, admin_user: User) -> None:
+    response = upload(admin_client, wav_bytes(), engine="scripted", language="de")
+
+    transcript = Transcript.objects.get()
+    assert response.status_code == 302
+    assert response["Location"] == reverse(
+        "admin:processing_transcript_change", args=[transcript.pk]
+    )
+    assert (transcript.engine, transcript.language) == ("scripted", "de")
+    assert (transcript.recording.name, transcript.recording.created_by) == (
+        "meeting.wav",
+        admin_user,
+    )
+    assert Job.objects.about(transcript.pk).count() == 1
+
+
+def test_known_content_leads_to_the_transcript_that_exists(admin_client: Client) -> None:
+    first = upload(admin_client, wav_bytes())
+
+    again = upload(admin_client, wav_bytes(), "other.wav")
+
+    assert again["Location"] == first["Location"]
+    assert "stored before, as meeting.wav" in admin_client.get(again["Location"]).content.decode()
+    assert ProcessingTask.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "field", "reason"),
+    [
+        pytest.param(b"hello " * 99, {}, "file", "not audio", id="not audio"),
+        pytest.param(b"", {}, "file", "the file is empty", id="empty"),
+        pytest.param(silent_video_bytes(), {}, "file", "no sound", id="video without sound"),
+        pytest.param(wav_bytes(), {"engine": "oracle"}, "engine", "valid choice", id="engine"),
+        pytest.param(
+            wav_bytes(), {"language": "tlh"}, "language", "does not understand", id="language"
+        ),
+    ],
+)
+def test_what_is_refused_is_shown_at_its_field(
+    admin_client: Client,
+    stored_files: StoredFiles,
+    content: bytes,
+    fields: dict[str, str],
+    field: str,
+    reason: str,
+) -> None:
+    files = stored_files()
+
+    response = upload(admin_client, content, **fields)
+
+    assert response.status_code == 200
+    assert reason in response.context["errors"][field][0]
+    assert reason in response.content.decode()
+    assert not Recording.objects.exists()
+    assert stored_files() == files
+
+
+@pytest.mark.parametrize("limit", [50_000, 1_000], ids=["while received", "by its length"])
+def test_too_large_a_file_is_shown_at_its_field(
+    admin_client: Client, settings: Any, stored_files: StoredFiles, limit: int
+) -> None:
+    settings.MAX_UPLOAD_BYTES = limit
+    files = stored_files()
+
+    response = upload(admin_client, wav_bytes(3.0))
+
+    assert response.status_code == 200
+    assert f"the limit is {limit:,} bytes" in response.content.decode()
+    assert stored_files() == files
+
+
+def test_upload_without_a_file_says_so(admin_client: Client) -> None:
+    response = admin_client.post(ADD, {"engine": ""})
+
+    assert response.context["errors"]["file"] == ["This field is required."]
+
+
+def test_upload_needs_the_token_of_its_form(admin_user: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin_user)
+
+    refused = upload(client, wav_bytes())
+    token = client.get(ADD).cookies["csrftoken"].value
+    accepted = upload(client, wav_bytes(), csrfmiddlewaretoken=token)
+
+    assert (refused.status_code, accepted.status_code) == (403, 302)
+    assert Recording.objects.count() == 1
+
+
+def test_upload_needs_a_permission(client: Client, django_user_model: type[User]) -> None:
+    client.force_login(django_user_model.objects.create_user("viewer", is_staff=True))
+
+    assert upload(client, wav_bytes()).status_code == 403
+    assert not Recording.objects.exists()
+
+
+def test_only_the_name_is_changed(admin_client: Client) -> None:
+    recording = RecordingFactory()
+    address = reverse("admin:processing_recording_change", args=[recording.pk])
+
+    admin_client.post(address, {"name": "Board meeting", "sha256": "0" * 64, "channels": 8})
+
+    sha256 = recording.sha256
+    recording.refresh_from_db()
+    assert (recording.name, recording.sha256, recording.channels) == ("Board meeting", sha256, 1)
+
+
+def test_name_is_shown_as_text(admin_client: Client) -> None:
+    TranscriptFactory(recording__name="<b>x</b>")
+
+    assert "&lt;b&gt;x&lt;/b&gt;" in admin_client.get(LIST).content.decode()
+
+
+def test_deleting_says_what_goes_with_it(admin_client: Client) -> None:
+    recording = TranscriptFactory(completed=True).recording
+
+    page = admin_client.get(reverse("admin:processing_recording_delete", args=[recording.pk]))
+
+    assert page.context["model_count"] == {"recordings": 1, "transcripts": 1}.items()
+    assert not page.context["perms_lacking"]
+
+
+def test_deleting_takes_the_file_too(
+    admin_client: Client,
+    stored_files: StoredFiles,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    files = stored_files()
+    recording = TranscriptFactory(completed=True).recording
+    address = reverse("admin:processing_recording_delete", args=[recording.pk])
+
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(address, {"post": "yes"})
+
+    assert not Recording.objects.exists()
+    assert stored_files() == files
+
+
+def test_deleting_several_takes_their_files_too(
+    admin_client: Client,
+    stored_files: StoredFiles,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    files = stored_files()
+    recordings = RecordingFactory.create_batch(2)
+    selection = {
+        "action": "delete_selected",
+        "_selected_action": [str(recording.pk) for recording in recordings],
+        "post": "yes",
+    }
+
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(LIST, selection)
+
+    assert not Recording.objects.exists()
+    assert stored_files() == files
