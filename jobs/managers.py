@@ -95,7 +95,10 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def renew(self) -> int:
         """Extend the leases of the PROCESSING rows in this queryset; return how many."""
-        return self.filter(status=JobStatus.PROCESSING).update(lease_expires_at=_lease_end())
+        with transaction.atomic(using=self.db):
+            held = self.filter(status=JobStatus.PROCESSING)._locked(skip_locked=True)
+            ids = [work.pk for work in held.only("pk")]
+            return self._unfiltered().filter(pk__in=ids).update(lease_expires_at=_lease_end())
 
     def complete(self, work: Work, **results: Any) -> bool:
         """Store ``results`` with the status, once; False when ``work`` is no longer the claim."""
@@ -120,13 +123,15 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def promote(self) -> int:
         """Make scheduled work whose time has come ready; return how many rows."""
-        return self.due()._transition("promote")
+        with transaction.atomic(using=self.db):
+            due = self.due()._locked(skip_locked=True).only("pk")
+            return self._unfiltered()._transition("promote", [work.pk for work in due])
 
     def cancel(self) -> list[UUID]:
         """Cancel what is not over yet; a worker that runs it finds its result refused."""
         sources, _ = TRANSITIONS["cancel"]
         with transaction.atomic(using=self.db):
-            candidates = list(self.filter(status__in=sources).select_for_update())
+            candidates = list(self.filter(status__in=sources)._locked())
             return [work.pk for work in candidates if self._settle("cancel", work)]
 
     def rescue(self, *, crashed: bool = True) -> Rescue:
@@ -139,8 +144,7 @@ class WorkQuerySet(models.QuerySet[W]):
         requeued: list[UUID] = []
         poisoned: list[UUID] = []
         with transaction.atomic(using=self.db):
-            lost = self.filter(status=JobStatus.PROCESSING).select_for_update(skip_locked=True)
-            for work in lost:
+            for work in self.filter(status=JobStatus.PROCESSING)._locked(skip_locked=True):
                 crash_count = work.crash_count + crashed
                 if crash_count >= POISON_CRASH_COUNT:
                     self._settle(
@@ -180,11 +184,19 @@ class WorkQuerySet(models.QuerySet[W]):
     def _unfiltered(self) -> Self:
         return type(self)(self.model, using=self.db)
 
-    def _transition(self, event: str, ids: list[UUID] | None = None, **changes: Any) -> int:
+    def _locked(self, *, skip_locked: bool = False) -> Self:
+        """Lock these rows until the transaction ends, or those that nobody else has locked.
+
+        These alone, not what a model's default ordering joins to them, and in one order for
+        all: so no two that lock many rows can end up waiting for each other.
+        """
+        return self.order_by("pk").select_for_update(of=("self",), skip_locked=skip_locked)
+
+    def _transition(self, event: str, ids: list[UUID], **changes: Any) -> int:
         """Make the change ``event`` where it is allowed; return how many rows it changed."""
         sources, target = TRANSITIONS[event]
-        rows = self if ids is None else self.filter(pk__in=ids)
-        return rows.filter(status__in=sources).update(status=target, **changes)
+        rows = self.filter(pk__in=ids, status__in=sources)
+        return rows.update(status=target, **changes)
 
 
 class JobQuerySet(WorkQuerySet["Job"]):

@@ -6,7 +6,7 @@ from jobs.handlers import JobHandler, WorkSource, register_job, register_work
 from processing.choices import CHUNK_QUEUE, MERGE_JOB, TRANSCRIPTION_JOB, TRANSCRIPTION_QUEUE
 from processing.engines.registry import get_engine
 from processing.models import ChunkTask
-from processing.services import chunk_runner, orchestrator
+from processing.services import chunk_runner, orchestrator, planner
 
 
 def load_default_engine() -> None:
@@ -17,7 +17,7 @@ def load_default_engine() -> None:
 def register() -> None:
     """Tell ``jobs`` which code does this app's work."""
     for job_type, run in (
-        (TRANSCRIPTION_JOB, orchestrator.plan),
+        (TRANSCRIPTION_JOB, planner.plan),
         (MERGE_JOB, orchestrator.merge),
     ):
         register_job(

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from jobs.choices import JobPriority
-from processing.choices import ACTIVE, TERMINAL, ProcessingStatus
+from processing.choices import ACTIVE, READABLE, TERMINAL, ProcessingStatus
 from processing.engines.base import SAMPLE_RATE
 from processing.managers.processing import ProcessingTaskManager
 from processing.models.transcript import Transcript
@@ -100,7 +100,7 @@ class ProcessingTask(models.Model):
     @property
     def progress(self) -> float:
         """How much of the audio is done, 0 to 1; never falls while the run goes on."""
-        if self.status in TERMINAL:
+        if self.status in READABLE:
             return 1.0
         total = self.total_seconds
         return min(self.done_seconds / total, 1.0) if total else 0.0

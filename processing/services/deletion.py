@@ -15,8 +15,8 @@ def delete_recording(*, recording: Recording) -> None:
     its result refused.
     """
     chunks = ChunkTask.objects.of_recording(recording)
-    # Locked in the order in which workers lock: a chunk, then its processing.
-    list(chunks.select_for_update(of=("self",)).values_list("pk"))
+    # Locked in the order of all others: chunks by their keys, then the processing.
+    list(chunks.order_by("pk").select_for_update(of=("self",)).values_list("pk"))
     for processing in ProcessingTask.objects.of_recording(recording).active():
         ProcessingTask.objects.cancel(processing.pk)
     for transcript in Transcript.objects.of_recording(recording).without_content():

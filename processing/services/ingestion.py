@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import asdict
-from pathlib import PurePath
 from typing import IO
 from uuid import uuid4
 
@@ -77,6 +76,6 @@ def _measured(source: IO[bytes]) -> int:
 
 
 def _shown_name(name: str) -> str:
-    """Return a file's own name as one line that fits its column."""
-    line = "".join(c if c.isprintable() else " " for c in PurePath(name).name).strip()
+    """Return a name as one line that fits its column."""
+    line = "".join(c if c.isprintable() else " " for c in name).strip()
     return line[:255] or "recording"

@@ -1,4 +1,4 @@
-"""The life of a processing: requested, planned, fanned out, joined.
+"""The life of a processing: requested, fanned out (``planner``), joined.
 
 The design's ParallelOrchestrator. It keeps nothing in memory: each step is a guarded change of
 rows, so any process may die between any two of them and another goes on.
@@ -7,26 +7,18 @@ rows, so any process may die between any two of them and another goes on.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from caching.keys import ContentAddresser
-from jobs import queues
 from jobs.choices import JobPriority, JobStatus
-from jobs.models import Job, Worker
+from jobs.models import Job
 from jobs.services.enqueueing import enqueue_job
-from jobs.services.priority import PriorityManager
-from processing.audio.chunk_sizer import DynamicChunkSizer
-from processing.audio.decode import decode
-from processing.audio.flac import encode_flac
-from processing.audio.splitter import Cut, PauseSplitter
 from processing.choices import (
-    CHUNK_QUEUE,
     MERGE_JOB,
     TRANSCRIPTION_JOB,
     ProcessingStatus,
@@ -35,7 +27,7 @@ from processing.engines.base import SAMPLE_RATE, SpeechEngine
 from processing.engines.registry import get_engine
 from processing.exceptions import UnsupportedLanguage
 from processing.models import ChunkTask, ProcessingTask, Recording, Transcript
-from processing.services.files import delete_file, stored_file
+from processing.services.files import delete_file
 from processing.services.merger import HeardChunk, Merger
 
 logger = logging.getLogger(__name__)
@@ -46,10 +38,6 @@ PIPELINE_VERSION = "1"
 #: Audio that is missing at the end of a file is a gap when it is more than this.
 TRUNCATION_SECONDS = 1.0
 TRUNCATION_SHARE = 0.01
-
-
-class _NoLongerWanted(Exception):
-    """The processing was cancelled, or failed, while its recording was being cut."""
 
 
 @dataclass(frozen=True)
@@ -150,83 +138,6 @@ def processing_of(job: Job) -> ProcessingTask:
     return processings.get(pk=job.payload["processing_id"])
 
 
-def plan(job: Job) -> None:
-    """Cut the recording and commit each chunk as soon as it is cut.
-
-    Idempotent: run again, it cuts at the same places and keeps the chunks that exist.
-    """
-    processing = processing_of(job)
-    recording = processing.transcript.recording
-    recommendation = DynamicChunkSizer().recommend(
-        duration_seconds=recording.duration_seconds,
-        worker_count=Worker.objects.live().serving(CHUNK_QUEUE).count(),
-    )
-    if not ProcessingTask.objects.split(processing.pk, chunk_seconds=recommendation.target_seconds):
-        return
-    processing.refresh_from_db(fields=["chunk_seconds"])
-    existing = set(ChunkTask.objects.of(processing.pk).values_list("index", flat=True))
-    splitter = PauseSplitter(target_seconds=processing.chunk_seconds or 0.0)
-    total_chunks = total_samples = 0
-    try:
-        with recording.file.open("rb") as file:
-            for cut in splitter.split(decode(file)):
-                if cut.index not in existing:
-                    _store_chunk(processing, cut)
-                total_chunks, total_samples = cut.index + 1, cut.core_end
-    except _NoLongerWanted:
-        return
-    with transaction.atomic():
-        if ProcessingTask.objects.process(
-            processing.pk, total_chunks=total_chunks, total_samples=total_samples
-        ):
-            _merge_if_settled(processing)
-
-
-def _store_chunk(processing: ProcessingTask, cut: Cut) -> None:
-    """Make one chunk claimable; raise when the processing no longer wants any."""
-    transcript = processing.transcript
-    engine = get_engine(transcript.engine)
-    cache_key = ContentAddresser().key(
-        "chunk",
-        cut.samples.tobytes(),
-        {
-            "engine": engine.name,
-            "engine_version": engine.version,
-            "language": transcript.language,
-            "parameters": transcript.parameters,
-        },
-    )
-    name = f"chunks/{processing.pk}/{cut.index:06}-{uuid4().hex}.flac"
-    with (
-        stored_file(BytesIO(encode_flac(cut.samples)), name) as stored_name,
-        transaction.atomic(),
-    ):
-        splitting = ProcessingTask.objects.select_for_update(no_key=True).filter(
-            pk=processing.pk, status=ProcessingStatus.SPLITTING
-        )
-        if not splitting.exists():
-            raise _NoLongerWanted
-        ChunkTask.objects.create(
-            processing=processing,
-            queue_name=CHUNK_QUEUE,
-            index=cut.index,
-            start_sample=cut.start,
-            core_start_sample=cut.core_start,
-            core_end_sample=cut.core_end,
-            end_sample=cut.end,
-            audio=stored_name,
-            cache_key=cache_key,
-            due_by=PriorityManager().due_by(
-                processing.created_at, processing.priority, index=cut.index
-            ),
-        )
-        transaction.on_commit(lambda: _ring_chunks(), robust=True)
-
-
-def _ring_chunks() -> None:
-    queues.ring(CHUNK_QUEUE)
-
-
 def settle_chunk(*, chunk: ChunkTask) -> None:
     """Count a chunk that reached its end; the last one has the merge enqueued.
 
@@ -239,10 +150,11 @@ def settle_chunk(*, chunk: ChunkTask) -> None:
         samples=chunk.core_end_sample - chunk.core_start_sample,
         failed=chunk.status == JobStatus.FAILED,
     )
-    _merge_if_settled(chunk.processing)
+    merge_if_settled(chunk.processing)
 
 
-def _merge_if_settled(processing: ProcessingTask) -> None:
+def merge_if_settled(processing: ProcessingTask) -> None:
+    """Enqueue the merge, when this caller is the one that finds all chunks settled."""
     if ProcessingTask.objects.elect_merger(processing.pk):
         _enqueue(MERGE_JOB, processing)
 
@@ -256,6 +168,7 @@ def merge(job: Job) -> None:
     segments, gaps = Merger().merge(_heard_chunks(processing))
     gaps += _truncation(processing)
     with transaction.atomic():
+        transaction.on_commit(lambda: discard_chunk_audio(processing.pk), robust=True)
         if processing.failed_chunks and not processing.completed_chunks:
             first = ChunkTask.objects.of(processing.pk).failed().in_order()[0]
             ProcessingTask.objects.fail(
@@ -270,7 +183,6 @@ def merge(job: Job) -> None:
             gaps=gaps,
             duration_seconds=(processing.total_samples or 0) / SAMPLE_RATE,
         )
-        transaction.on_commit(lambda: discard_chunk_audio(processing.pk), robust=True)
 
 
 def _heard_chunks(processing: ProcessingTask) -> Iterator[HeardChunk]:

@@ -35,7 +35,7 @@ def submit_recording(
 
     Raises what ``choose_engine`` and ``store_recording`` raise, and keeps nothing then.
     """
-    pass
+    choose_engine(engine, language)
     stored = None
     try:
         with transaction.atomic():

@@ -22,16 +22,16 @@ from tests.queries import queries_of
 pytestmark = pytest.mark.django_db
 
 MACHINE_OWNED: list[tuple[Any, Callable[[], Any]]] = [
-    (Job, lambda: JobFactory(processing=True)),
-    (Worker, WorkerFactory),
-    (Transcript, lambda: TranscriptFactory(partial=True)),
-    (ProcessingTask, lambda: ProcessingTaskFactory(processing=True)),
-    (ChunkTask, lambda: ChunkTaskFactory(failed=True)),
+    (Job, lambda: JobFactory.create(processing=True)),
+    (Worker, WorkerFactory.create),
+    (Transcript, lambda: TranscriptFactory.create(partial=True)),
+    (ProcessingTask, lambda: ProcessingTaskFactory.create(processing=True)),
+    (ChunkTask, lambda: ChunkTaskFactory.create(failed=True)),
 ]
 ALL: list[tuple[Any, Callable[[], Any]]] = [
     *MACHINE_OWNED,
-    (Recording, lambda: TranscriptFactory(completed=True).recording),
-    (Workspace, WorkspaceFactory),
+    (Recording, lambda: TranscriptFactory.create(completed=True).recording),
+    (Workspace, WorkspaceFactory.create),
 ]
 
 
@@ -108,9 +108,9 @@ def test_list_is_for_staff_only(client: Client, model: Any, make: Callable[[], A
 
 
 def test_worker_is_live_gone_or_stopped(admin_client: Client) -> None:
-    WorkerFactory()
-    WorkerFactory(gone=True)
-    WorkerFactory(stopped=True)
+    WorkerFactory.create()
+    WorkerFactory.create(gone=True)
+    WorkerFactory.create(stopped=True)
 
     response = admin_client.get(page(Worker, "changelist"))
 
@@ -119,7 +119,7 @@ def test_worker_is_live_gone_or_stopped(admin_client: Client) -> None:
 
 
 def test_workspace_keeps_the_slug_it_was_given(admin_client: Client) -> None:
-    workspace = WorkspaceFactory()
+    workspace = WorkspaceFactory.create()
 
     admin_client.post(page(Workspace, "change", workspace.pk), {"name": "New", "slug": "new"})
 
@@ -129,7 +129,7 @@ def test_workspace_keeps_the_slug_it_was_given(admin_client: Client) -> None:
 
 
 def test_workspace_with_recordings_is_not_deleted(admin_client: Client) -> None:
-    workspace = RecordingFactory().workspace
+    workspace = RecordingFactory.create().workspace
 
     admin_client.post(page(Workspace, "delete", workspace.pk), {"post": "yes"})
 

@@ -96,6 +96,8 @@ def test_too_large_a_file_is_shown_at_its_field(
     assert response.status_code == 200
     assert f"the limit is {limit:,} bytes" in response.content.decode()
     assert stored_files() == files
+    # A browser shows the answer only when it could send everything.
+    assert len(response.wsgi_request.environ["wsgi.input"]) == 0
 
 
 def test_upload_without_a_file_says_so(admin_client: Client) -> None:
@@ -124,7 +126,7 @@ def test_upload_needs_a_permission(client: Client, django_user_model: type[User]
 
 
 def test_only_the_name_is_changed(admin_client: Client) -> None:
-    recording = RecordingFactory()
+    recording = RecordingFactory.create()
     address = reverse("admin:processing_recording_change", args=[recording.pk])
 
     admin_client.post(address, {"name": "Board meeting", "sha256": "0" * 64, "channels": 8})
@@ -135,13 +137,13 @@ def test_only_the_name_is_changed(admin_client: Client) -> None:
 
 
 def test_name_is_shown_as_text(admin_client: Client) -> None:
-    TranscriptFactory(recording__name="<b>x</b>")
+    TranscriptFactory.create(recording__name="<b>x</b>")
 
     assert "&lt;b&gt;x&lt;/b&gt;" in admin_client.get(LIST).content.decode()
 
 
 def test_deleting_says_what_goes_with_it(admin_client: Client) -> None:
-    recording = TranscriptFactory(completed=True).recording
+    recording = TranscriptFactory.create(completed=True).recording
 
     page = admin_client.get(reverse("admin:processing_recording_delete", args=[recording.pk]))
 
@@ -155,7 +157,7 @@ def test_deleting_takes_the_file_too(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     files = stored_files()
-    recording = TranscriptFactory(completed=True).recording
+    recording = TranscriptFactory.create(completed=True).recording
     address = reverse("admin:processing_recording_delete", args=[recording.pk])
 
     with django_capture_on_commit_callbacks(execute=True):

@@ -32,7 +32,7 @@ def cancel(client: Client, *runs: ProcessingTask) -> Any:
 
 
 def test_transcript_shows_its_text_with_times_and_its_gap_in_place(admin_client: Client) -> None:
-    transcript = TranscriptFactory(
+    transcript = TranscriptFactory.create(
         partial=True,
         segments=[heard_segment(0.1, "so", "it"), heard_segment(61.0, "was", "said")],
         gaps=[{"start": 1.0, "end": 60.0, "reason": "error: the engine gave up"}],
@@ -51,7 +51,7 @@ def test_transcript_shows_its_text_with_times_and_its_gap_in_place(admin_client:
 
 
 def test_words_are_shown_as_text(admin_client: Client) -> None:
-    transcript = TranscriptFactory(completed=True, segments=[heard_segment(0, "<script>")])
+    transcript = TranscriptFactory.create(completed=True, segments=[heard_segment(0, "<script>")])
 
     page = page_of(admin_client, transcript)
 
@@ -62,7 +62,7 @@ def test_words_are_shown_as_text(admin_client: Client) -> None:
 def test_export_link_gives_a_file_to_whoever_is_logged_in(
     admin_client: Client, format_name: str
 ) -> None:
-    transcript = TranscriptFactory(completed=True)
+    transcript = TranscriptFactory.create(completed=True)
     link = f"{reverse('transcript-export', args=[transcript.pk])}?format={format_name}"
 
     assert f'href="{link}"' in page_of(admin_client, transcript)
@@ -70,11 +70,11 @@ def test_export_link_gives_a_file_to_whoever_is_logged_in(
 
 
 def test_transcript_that_is_not_finished_has_no_export_links(admin_client: Client) -> None:
-    assert "?format=" not in page_of(admin_client, TranscriptFactory(processing=True))
+    assert "?format=" not in page_of(admin_client, TranscriptFactory.create(processing=True))
 
 
 def test_run_shows_its_progress_as_bar_and_words(admin_client: Client) -> None:
-    ProcessingTaskFactory(
+    ProcessingTaskFactory.create(
         processing=True, total_samples=240 * 16_000, done_samples=42 * 16_000, completed_chunks=1
     )
 
@@ -85,7 +85,7 @@ def test_run_shows_its_progress_as_bar_and_words(admin_client: Client) -> None:
 
 @pytest.mark.parametrize("trait", ["failed", "cancelled"])
 def test_run_that_was_stopped_shows_no_full_bar(admin_client: Client, trait: str) -> None:
-    ProcessingTaskFactory(**{trait: True})
+    ProcessingTaskFactory.create(**{trait: True})
 
     page = admin_client.get(RUNS).content.decode()
 
@@ -94,9 +94,9 @@ def test_run_that_was_stopped_shows_no_full_bar(admin_client: Client, trait: str
 
 
 def test_transcripts_are_narrowed_by_the_status_of_the_latest_run(admin_client: Client) -> None:
-    wanted = TranscriptFactory(failed=True)
-    rerun = TranscriptFactory(failed=True)
-    ProcessingTaskFactory(transcript=rerun, processing=True)
+    wanted = TranscriptFactory.create(failed=True)
+    rerun = TranscriptFactory.create(failed=True)
+    ProcessingTaskFactory.create(transcript=rerun, processing=True)
 
     response = admin_client.get(TRANSCRIPTS, {"status": "FAILED"})
 
@@ -104,7 +104,10 @@ def test_transcripts_are_narrowed_by_the_status_of_the_latest_run(admin_client: 
 
 
 def test_cancel_stops_what_goes_on_and_counts(admin_client: Client) -> None:
-    going, over = ProcessingTaskFactory(processing=True), ProcessingTaskFactory(completed=True)
+    going, over = (
+        ProcessingTaskFactory.create(processing=True),
+        ProcessingTaskFactory.create(completed=True),
+    )
 
     response = cancel(admin_client, going, over)
 
@@ -119,7 +122,7 @@ def test_who_may_only_look_cannot_cancel(client: Client, django_user_model: type
     viewer = django_user_model.objects.create_user("viewer", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_processingtask"))
     client.force_login(viewer)
-    run = ProcessingTaskFactory(processing=True)
+    run = ProcessingTaskFactory.create(processing=True)
 
     cancel(client, run)
 

@@ -25,8 +25,7 @@ pytestmark = pytest.mark.django_db
 
 def in_status(status: ProcessingStatus, **fields: Any) -> Transcript:
     trait = {} if status == ProcessingStatus.PENDING else {status.lower(): True}
-    transcript: Transcript = TranscriptFactory(**trait, **fields)
-    return transcript
+    return TranscriptFactory.create(**trait, **fields)
 
 
 def detail(api: APIClient, transcript: Transcript) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def listed(api: APIClient, **query: Any) -> list[str]:
 
 
 def test_running_transcript_says_how_far_it_is(api: APIClient) -> None:
-    run = ProcessingTaskFactory(
+    run = ProcessingTaskFactory.create(
         processing=True, total_samples=240 * 16_000, done_samples=42 * 16_000, completed_chunks=1
     )
 
@@ -54,7 +53,7 @@ def test_running_transcript_says_how_far_it_is(api: APIClient) -> None:
 
 
 def test_length_nobody_knows_yet_is_null(api: APIClient) -> None:
-    transcript = TranscriptFactory(recording__duration_seconds=None)
+    transcript = TranscriptFactory.create(recording__duration_seconds=None)
 
     body = detail(api, transcript)
 
@@ -62,7 +61,7 @@ def test_length_nobody_knows_yet_is_null(api: APIClient) -> None:
 
 
 def test_completed_transcript_has_its_words(api: APIClient) -> None:
-    transcript = TranscriptFactory(completed=True)
+    transcript = TranscriptFactory.create(completed=True)
 
     body = detail(api, transcript)
 
@@ -74,21 +73,21 @@ def test_completed_transcript_has_its_words(api: APIClient) -> None:
 
 
 def test_partial_transcript_names_its_gaps(api: APIClient) -> None:
-    body = detail(api, TranscriptFactory(partial=True))
+    body = detail(api, TranscriptFactory.create(partial=True))
 
     assert body["gaps"] == [{"start": 1.0, "end": 2.0, "reason": "error: the engine gave up"}]
 
 
 def test_failed_transcript_says_why(api: APIClient) -> None:
-    body = detail(api, TranscriptFactory(failed=True))
+    body = detail(api, TranscriptFactory.create(failed=True))
 
     assert body["error"]["code"] == "unreadable_audio"
     assert "no sound" in body["error"]["message"]
 
 
 def test_latest_run_is_the_one_that_counts(api: APIClient) -> None:
-    transcript = TranscriptFactory(failed=True)
-    ProcessingTaskFactory(transcript=transcript, splitting=True)
+    transcript = TranscriptFactory.create(failed=True)
+    ProcessingTaskFactory.create(transcript=transcript, splitting=True)
 
     assert detail(api, transcript)["status"] == "SPLITTING"
     assert listed(api, status="SPLITTING") == [str(transcript.pk)]
@@ -97,7 +96,7 @@ def test_latest_run_is_the_one_that_counts(api: APIClient) -> None:
 
 @pytest.mark.parametrize("format_name", list(FORMATS))
 def test_export_is_what_the_format_makes_of_it(api: APIClient, format_name: str) -> None:
-    transcript = TranscriptFactory(completed=True, recording__name="Board: meeting.mp3")
+    transcript = TranscriptFactory.create(completed=True, recording__name="Board: meeting.mp3")
     content_type, render = FORMATS[format_name]
 
     response = api.get(f"{TRANSCRIPTS}{transcript.pk}/export/", {"format": format_name})
@@ -111,7 +110,7 @@ def test_export_is_what_the_format_makes_of_it(api: APIClient, format_name: str)
 
 @pytest.mark.parametrize("accept", ["text/html", "application/x-subrip", "application/nonsense"])
 def test_export_does_not_depend_on_what_the_client_accepts(api: APIClient, accept: str) -> None:
-    transcript = TranscriptFactory(completed=True)
+    transcript = TranscriptFactory.create(completed=True)
 
     response = api.get(
         f"{TRANSCRIPTS}{transcript.pk}/export/", {"format": "srt"}, HTTP_ACCEPT=accept
@@ -121,7 +120,7 @@ def test_export_does_not_depend_on_what_the_client_accepts(api: APIClient, accep
 
 
 def test_export_is_text_when_no_format_is_named(api: APIClient) -> None:
-    transcript = TranscriptFactory(completed=True)
+    transcript = TranscriptFactory.create(completed=True)
 
     response = api.get(f"{TRANSCRIPTS}{transcript.pk}/export/")
 
@@ -130,7 +129,7 @@ def test_export_is_text_when_no_format_is_named(api: APIClient) -> None:
 
 @pytest.mark.parametrize("format_name", ["doc", "api", ""])
 def test_unknown_format_is_refused_with_the_known_ones(api: APIClient, format_name: str) -> None:
-    transcript = TranscriptFactory(completed=True)
+    transcript = TranscriptFactory.create(completed=True)
 
     response = api.get(f"{TRANSCRIPTS}{transcript.pk}/export/", {"format": format_name})
 
@@ -173,7 +172,7 @@ def test_cancel_of_what_is_over_is_refused(api: APIClient, status: ProcessingSta
 
 @pytest.mark.parametrize(("method", "action"), [("get", "cancel"), ("post", "export")])
 def test_action_by_the_wrong_method_is_refused(api: APIClient, method: str, action: str) -> None:
-    transcript = TranscriptFactory(completed=True)
+    transcript = TranscriptFactory.create(completed=True)
 
     response = getattr(api, method)(f"{TRANSCRIPTS}{transcript.pk}/{action}/")
 
@@ -182,8 +181,8 @@ def test_action_by_the_wrong_method_is_refused(api: APIClient, method: str, acti
 
 @pytest.mark.parametrize("action", ["", "export/", "cancel/"])
 def test_transcripts_of_another_workspace_do_not_exist(api: APIClient, action: str) -> None:
-    recording = RecordingFactory(workspace=WorkspaceFactory())
-    transcript = TranscriptFactory(completed=True, recording=recording)
+    recording = RecordingFactory.create(workspace=WorkspaceFactory.create())
+    transcript = TranscriptFactory.create(completed=True, recording=recording)
     call = api.post if action == "cancel/" else api.get
 
     assert listed(api) == []
@@ -191,16 +190,16 @@ def test_transcripts_of_another_workspace_do_not_exist(api: APIClient, action: s
 
 
 def test_list_is_narrowed_by_several_statuses(api: APIClient) -> None:
-    failed, partial = TranscriptFactory(failed=True), TranscriptFactory(partial=True)
-    TranscriptFactory(completed=True)
+    failed, partial = TranscriptFactory.create(failed=True), TranscriptFactory.create(partial=True)
+    TranscriptFactory.create(completed=True)
 
     assert set(listed(api, status=["FAILED", "PARTIAL"])) == {str(failed.pk), str(partial.pk)}
 
 
 def test_list_is_narrowed_by_recording_engine_and_time(api: APIClient) -> None:
     now = timezone.now()
-    old = TranscriptFactory(engine="sphinx", created_at=now - timedelta(days=2))
-    new = TranscriptFactory()
+    old = TranscriptFactory.create(engine="sphinx", created_at=now - timedelta(days=2))
+    new = TranscriptFactory.create()
     yesterday = (now - timedelta(days=1)).isoformat()
 
     assert listed(api, engine="sphinx") == [str(old.pk)]
@@ -225,7 +224,7 @@ def test_filter_that_makes_no_sense_is_refused(api: APIClient, name: str, value:
 
 
 def test_list_asks_the_database_as_often_for_many_as_for_one(api: APIClient) -> None:
-    TranscriptFactory(completed=True)
+    TranscriptFactory.create(completed=True)
     few = queries_of(lambda: api.get(TRANSCRIPTS))
 
     TranscriptFactory.create_batch(5, partial=True)

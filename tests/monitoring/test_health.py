@@ -12,9 +12,9 @@ from tests.factories.jobs import WorkerFactory
 
 @pytest.mark.django_db
 def test_health_is_public_and_counts_live_workers(client: Client) -> None:
-    WorkerFactory()
-    WorkerFactory(gone=True)
-    WorkerFactory(stopped=True)
+    WorkerFactory.create()
+    WorkerFactory.create(gone=True)
+    WorkerFactory.create(stopped=True)
 
     response = client.get("/health")
 

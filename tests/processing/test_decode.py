@@ -30,7 +30,7 @@ def pitch(samples: NDArray[np.int16]) -> float:
 def test_every_format_comes_out_as_long_as_it_is_and_at_its_pitch(suffix: str, layout: str) -> None:
     samples = decode_all(media.encoded(suffix, 3.0, layout=layout))
 
-    assert (samples.dtype, samples.ndim) == (np.int16, 1)
+    assert (samples.dtype.name, samples.ndim) == ("int16", 1)
     assert len(samples) / SAMPLE_RATE == pytest.approx(3.0, abs=0.05)
     assert pitch(samples) == pytest.approx(440, abs=1)
 

@@ -28,9 +28,9 @@ def test_recording_goes_with_its_chunks_and_all_files(
     stored_files: StoredFiles, django_capture_on_commit_callbacks: Any
 ) -> None:
     files = stored_files()
-    run = ProcessingTaskFactory(processing=True)
-    ChunkTaskFactory(processing=run, claimed=True)
-    ChunkTaskFactory(processing=run)
+    run = ProcessingTaskFactory.create(processing=True)
+    ChunkTaskFactory.create(processing=run, claimed=True)
+    ChunkTaskFactory.create(processing=run)
 
     with django_capture_on_commit_callbacks(execute=True):
         delete_recording(recording=run.transcript.recording)
@@ -41,7 +41,7 @@ def test_recording_goes_with_its_chunks_and_all_files(
 
 
 def test_jobs_of_the_recording_are_cancelled() -> None:
-    recording = RecordingFactory()
+    recording = RecordingFactory.create()
     request_transcript(recording=recording, engine="scripted")
 
     delete_recording(recording=recording)
@@ -50,8 +50,8 @@ def test_jobs_of_the_recording_are_cancelled() -> None:
 
 
 def test_result_of_a_chunk_that_is_gone_is_refused() -> None:
-    chunk = ChunkTaskFactory()
-    claimed = ChunkTask.objects.claim(queue_name=chunk.queue_name, worker=WorkerFactory())[0]
+    chunk = ChunkTaskFactory.create()
+    claimed = ChunkTask.objects.claim(queue_name=chunk.queue_name, worker=WorkerFactory.create())[0]
 
     delete_recording(recording=chunk.processing.transcript.recording)
 
@@ -59,7 +59,7 @@ def test_result_of_a_chunk_that_is_gone_is_refused() -> None:
 
 
 def test_files_stay_when_the_deletion_is_taken_back(stored_files: StoredFiles) -> None:
-    recording = ChunkTaskFactory().processing.transcript.recording
+    recording = ChunkTaskFactory.create().processing.transcript.recording
     files = stored_files()
 
     with transaction.atomic():

@@ -161,8 +161,8 @@ def test_a_file_is_hashed_from_its_beginning() -> None:
     [
         pytest.param("my talk.mp3", "my talk.mp3", id="spaces"),
         pytest.param("a\nb\r\tc.mp3", "a b  c.mp3", id="line breaks"),
-        pytest.param("/home/ada/talk.mp3", "talk.mp3", id="directories"),
-        pytest.param("http://host/talk.mp3?x=1", "talk.mp3?x=1", id="an address"),
+        pytest.param("a/b.mp3", "a/b.mp3", id="a slash"),
+        pytest.param("http://host/talk.mp3?x=1", "http://host/talk.mp3?x=1", id="an address"),
         pytest.param("concat:a|b.mp3", "concat:a|b.mp3", id="a protocol"),
         pytest.param("a\0b.mp3", "a b.mp3", id="a zero byte"),
         pytest.param("\udcff\u202etalk.mp3", "talk.mp3", id="no letters"),
@@ -240,9 +240,7 @@ def test_a_disk_that_breaks_is_not_called_full_and_leaves_no_file(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_row_that_the_database_refuses_leaves_no_file(
-    workspace: Workspace, stored: Path
-) -> None:
+def test_a_row_that_the_database_refuses_leaves_no_file(workspace: Workspace, stored: Path) -> None:
     with pytest.raises(DataError, match="too long"):
         take_in(media.wav(), workspace, sha256="f" * 65)
 

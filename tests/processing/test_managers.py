@@ -49,7 +49,7 @@ def make(status: ProcessingStatus) -> ProcessingTask:
 
 
 def columns(run: ProcessingTask) -> dict[str, Any]:
-    return Runs.filter(pk=run.pk).values().get()
+    return dict(Runs.filter(pk=run.pk).values().get())
 
 
 def test_every_event_has_a_verb() -> None:
@@ -135,7 +135,7 @@ def test_a_run_after_one_that_is_over_is_welcome() -> None:
 @pytest.mark.parametrize(
     ("rule", "fields"),
     [
-        ("processing_status_known", {"status": "LOST"}),
+        ("processing_completed_at_iff_terminal", {"status": "LOST"}),
         ("processing_completed_at_iff_terminal", {"completed_at": timezone.now()}),
         ("processing_settled_within_total", {"processing": True, "completed_chunks": 3}),
         ("processing_settled_within_total", {"processing": True, "total_chunks": 0}),

@@ -25,8 +25,11 @@ def chunk(
     begin = core[0] if start is None else start
     finish = core[1] if end is None else end
     return HeardChunk(
-        *(round(seconds * SAMPLE_RATE) for seconds in (begin, core[0], core[1], finish)),
-        segments=[
+        round(begin * SAMPLE_RATE),
+        round(core[0] * SAMPLE_RATE),
+        round(core[1] * SAMPLE_RATE),
+        round(finish * SAMPLE_RATE),
+        [
             [[word, first - begin, last - begin, 0.9] for word, first, last in words]
             for words in segments
         ],

@@ -2,8 +2,10 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from pytest_django import Settings
@@ -91,7 +93,7 @@ def test_eight_channels_are_read_and_nine_refused() -> None:
 def test_more_audio_than_the_limit_is_refused_by_its_header(settings: Settings) -> None:
     settings.MAX_DURATION_SECONDS = 2
 
-    with pytest.raises(AudioTooLarge, match="0.0 hours of audio; the limit is"):
+    with pytest.raises(AudioTooLarge, match=r"0\.0 hours of audio; the limit is"):
         probed(media.encoded("flac", 3.0))
 
 
@@ -109,29 +111,43 @@ def test_a_wav_is_as_long_as_its_data_whatever_it_declares() -> None:
     assert found.duration_seconds == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("name", ["song.mp3", "song.m3u8"])
 @pytest.mark.parametrize("make", [media.playlist, media.concatenation])
-def test_a_playlist_that_is_called_mp3_gets_no_other_file_read(
-    tmp_path: Path, make: Callable[[Path], bytes]
+def test_a_playlist_gets_no_other_file_read_whatever_it_is_called(
+    tmp_path: Path, make: Callable[[str], bytes], name: str
 ) -> None:
-    sound = tmp_path / "secret.wav"
-    sound.write_bytes(media.wav())
-    disguised = tmp_path / "song.mp3"
-    disguised.write_bytes(make(sound))
+    (tmp_path / "secret.wav").write_bytes(media.wav())
+    path = tmp_path / name
+    path.write_bytes(make("secret.wav"))
 
-    with disguised.open("rb") as file, pytest.raises(UnreadableAudio):
-        probe(file, size_bytes=disguised.stat().st_size)
+    with path.open("rb") as file, pytest.raises(UnreadableAudio, match="we read wav"):
+        probe(file, size_bytes=path.stat().st_size)
 
 
+@pytest.mark.parametrize("name", ["song.mp3", "song.m3u8"])
 @pytest.mark.parametrize("make", [media.playlist, media.concatenation])
-def test_a_playlist_does_not_make_us_call_anybody(make: Callable[[str], bytes]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
-        content = make(f"http://127.0.0.1:{server.getsockname()[1]}/song.mp3")
+def test_a_playlist_does_not_make_us_call_anybody(
+    tmp_path: Path, make: Callable[[str], bytes], name: str
+) -> None:
+    callers: list[tuple[str, int]] = []
 
-        with pytest.raises(UnreadableAudio):
-            probed(content)
-        with pytest.raises(BlockingIOError):
-            server.accept()
+    def hang_up_on_one_caller() -> None:
+        call, address = server.accept()
+        callers.append(address)
+        call.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        phone = Thread(target=hang_up_on_one_caller)
+        phone.start()
+        path = tmp_path / name
+        path.write_bytes(make(f"http://127.0.0.1:{server.getsockname()[1]}/song.mp3"))
+
+        with path.open("rb") as file, suppress(UnreadableAudio):
+            probe(file, size_bytes=path.stat().st_size)
+        with socket.create_connection(server.getsockname()) as our_own_call:
+            phone.join()
+
+            assert callers == [our_own_call.getsockname()]
 
 
 def test_a_file_is_read_from_its_beginning_wherever_it_stands() -> None:

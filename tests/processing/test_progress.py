@@ -67,9 +67,19 @@ def test_a_recording_that_declares_nothing_is_of_unknown_length_while_it_is_cut(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("trait", ["completed", "partial", "failed", "cancelled"])
-def test_a_run_that_is_over_has_no_progress_left_to_make(trait: str) -> None:
+@pytest.mark.parametrize("trait", ["completed", "partial"])
+def test_a_run_that_gave_a_transcript_has_no_progress_left_to_make(trait: str) -> None:
     assert ProcessingTaskFactory.create(**{trait: True}).progress == 1.0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("trait", ["failed", "cancelled"])
+def test_a_run_that_came_to_nothing_stays_where_it_was(trait: str) -> None:
+    processing = ProcessingTaskFactory.create(
+        **{trait: True}, total_chunks=2, total_samples=32_000, done_samples=16_000
+    )
+
+    assert processing.progress == 0.5
 
 
 @pytest.mark.django_db
