@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jobs.models import Job, Work
 
 
-def _nothing(job: Job) -> None:
-    """What follows from most jobs' end."""
+def _nothing(work: Work) -> None:
+    """What follows from the end of most work."""
 
 
 def _nothing_to_prepare() -> None:
@@ -44,6 +44,7 @@ class WorkSource:
     """What a queue holds: rows of ``model``, and ``run``, which does one and returns results.
 
     The results are stored in the columns they name, together with the status COMPLETED.
+    ``settled`` is called in the transaction that gives a row its terminal status.
     ``prepare`` is called once before worker processes are forked, to load what they share.
     ``is_heavy`` says that one row may keep a worker busy for long: a supervisor keeps one
     worker free of heavy queues, so that what is quick never waits behind them.
@@ -51,6 +52,7 @@ class WorkSource:
 
     model: type[Work]
     run: Callable[[Any], dict[str, Any]]
+    settled: Callable[[Any], None] = _nothing
     prepare: Callable[[], None] = _nothing_to_prepare
     is_heavy: bool = False
 
@@ -64,7 +66,7 @@ def register_job(handler: JobHandler) -> None:
     from jobs.models import Job  # noqa: PLC0415  models load after this registry
 
     _handlers[handler.job_type] = handler
-    register_work(handler.queue_name, WorkSource(Job, _run_job))
+    register_work(handler.queue_name, WorkSource(Job, _run_job, _settle_job))
 
 
 def register_work(queue_name: str, source: WorkSource) -> None:
@@ -81,11 +83,11 @@ def handler_of(job_type: str) -> JobHandler:
         raise UnknownJobType(f"no handler for job type {job_type!r}; known: {known}") from None
 
 
-def settle(job: Job) -> None:
-    """Do what follows from a job's end: nothing, for a type that nobody registers any more."""
-    handler = _handlers.get(job.job_type)
-    if handler is not None:
-        handler.settled(job)
+def settle(work: Work) -> None:
+    """Do what follows from the end of ``work``: nothing, when nobody registers it any more."""
+    source = _sources.get(work.queue_name)
+    if source is not None:
+        source.settled(work)
 
 
 def source_of(queue_name: str) -> WorkSource:
@@ -106,3 +108,9 @@ def work_models() -> tuple[type[Work], ...]:
 def _run_job(job: Job) -> dict[str, Any]:
     handler_of(job.job_type).run(job)
     return {}
+
+
+def _settle_job(job: Job) -> None:
+    handler = _handlers.get(job.job_type)
+    if handler is not None:
+        handler.settled(job)

@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from jobs import handlers
 from jobs import specifications as spec
 from jobs.choices import TRANSITIONS, JobStatus
 
@@ -175,7 +176,7 @@ class WorkQuerySet(models.QuerySet[W]):
             if self._current(work)._transition(event, [work.pk], **changes) != 1:
                 return False
             work.refresh_from_db()
-            work.settled()
+            handlers.settle(work)
         return True
 
     def _current(self, work: Work) -> Self:

@@ -114,9 +114,6 @@ class Work(models.Model):
             ),
         ]
 
-    def settled(self) -> None:
-        """Do what follows from a terminal status; runs inside the transaction that set it."""
-
 
 class Job(Work):
     """A piece of work of a registered type; ``payload`` is what its handler needs to know.
@@ -154,8 +151,3 @@ class Job(Work):
 
     def __str__(self) -> str:
         return f"{self.job_type} {self.id}"
-
-    def settled(self) -> None:
-        from jobs import handlers  # noqa: PLC0415  the registry names this model in its types
-
-        handlers.settle(self)

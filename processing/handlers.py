@@ -25,5 +25,11 @@ def register() -> None:
         )
     register_work(
         CHUNK_QUEUE,
-        WorkSource(ChunkTask, chunk_runner.run_chunk, prepare=load_default_engine, is_heavy=True),
+        WorkSource(
+            ChunkTask,
+            chunk_runner.run_chunk,
+            settled=orchestrator.settle_chunk,
+            prepare=load_default_engine,
+            is_heavy=True,
+        ),
     )

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from django.db import close_old_connections
+from django.db import DataError, close_old_connections
 
 from jobs import handlers, queues
 from jobs.exceptions import PermanentError, TransientError
@@ -71,7 +71,11 @@ class JobRunner:
         except Exception as error:  # noqa: BLE001  the judge of every handler's errors
             close_old_connections()
             return self._retry_or_fail(source, work, error)
-        accepted = objects.complete(work, **results)
+        try:
+            accepted = objects.complete(work, **results)
+        except DataError as error:
+            logger.warning("the result of %s cannot be stored: %s", work, error)
+            return objects.fail(work, code="unstorable", message=_storable(str(error)))
         if not accepted:
             logger.warning("the result of %s came too late and was refused", work)
         return accepted

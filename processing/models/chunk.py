@@ -75,9 +75,3 @@ class ChunkTask(Work):
     @property
     def end_seconds(self) -> float:
         return self.core_end_sample / SAMPLE_RATE
-
-    def settled(self) -> None:
-        """Count this chunk; the last one of its processing has the merge enqueued."""
-        from processing.services import orchestrator  # noqa: PLC0415  it imports this model
-
-        orchestrator.settle_chunk(chunk=self)

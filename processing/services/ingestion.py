@@ -1,18 +1,20 @@
 """Taking a recording in: hashed while it is stored, probed before it is accepted."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import IO
 from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from processing.audio.probe import probe
 from processing.exceptions import AudioTooLarge, UnreadableAudio
 from processing.models import Recording, Workspace
-from processing.services.files import stored_file
+from processing.services.files import delete_file, stored_file
 
 READ_BYTES = 1 << 20
 
@@ -31,27 +33,49 @@ def store_recording(
     its first name. ``sha256`` spares reading the file when the caller hashed it already.
     Raises ``UnreadableAudio``, ``AudioTooLarge`` or ``StorageFull``, and keeps nothing then.
     """
+    with storing_recording(
+        source=source, name=name, workspace=workspace, sha256=sha256, created_by=created_by
+    ) as stored:
+        return stored
+
+
+@contextmanager
+def storing_recording(
+    *,
+    source: IO[bytes],
+    name: str,
+    workspace: Workspace,
+    sha256: str | None = None,
+    created_by: User | None = None,
+) -> Iterator[tuple[Recording, bool]]:
+    """Store like ``store_recording``, with a block in the transaction that keeps the row.
+
+    What the block raises undoes the row and the file. The file is written before the
+    transaction begins: a slow disk holds no row and no connection.
+    """
     size_bytes = _measured(source)
     audio = probe(source, size_bytes=size_bytes)
     sha256 = sha256 or hash_file(source)
     known = Recording.objects.in_workspace(workspace).with_content(sha256).first()
     if known is not None:
-        return known, False
-    try:
-        with stored_file(source, f"recordings/{uuid4()}") as stored_name, transaction.atomic():
-            recording = Recording.objects.create(
-                workspace=workspace,
-                name=_shown_name(name),
-                file=stored_name,
-                sha256=sha256,
-                size_bytes=size_bytes,
-                created_by=created_by,
+        with transaction.atomic():
+            yield known, False
+        return
+    with stored_file(source, f"recordings/{uuid4()}") as stored_name, transaction.atomic():
+        recording, is_new = Recording.objects.get_or_create(
+            workspace=workspace,
+            sha256=sha256,
+            defaults={
+                "name": _shown_name(name),
+                "file": stored_name,
+                "size_bytes": size_bytes,
+                "created_by": created_by,
                 **asdict(audio),
-            )
-    except IntegrityError:
-        # The same file arrived twice at once, and the other one was first.
-        return Recording.objects.in_workspace(workspace).with_content(sha256).get(), False
-    return recording, True
+            },
+        )
+        if not is_new:  # the same file arrived twice at once, and the other one was first
+            delete_file(stored_name)
+        yield recording, is_new
 
 
 def hash_file(source: IO[bytes]) -> str:

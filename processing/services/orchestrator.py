@@ -138,7 +138,7 @@ def processing_of(job: Job) -> ProcessingTask:
     return processings.get(pk=job.payload["processing_id"])
 
 
-def settle_chunk(*, chunk: ChunkTask) -> None:
+def settle_chunk(chunk: ChunkTask) -> None:
     """Count a chunk that reached its end; the last one has the merge enqueued.
 
     Runs in the transaction that settled the chunk, so a count can be neither lost nor doubled.

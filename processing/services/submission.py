@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from django.contrib.auth.models import User
-from django.db import transaction
 
 from processing.models import Recording, Workspace
-from processing.services.files import delete_file
-from processing.services.ingestion import store_recording
+from processing.services.ingestion import storing_recording
 from processing.services.orchestrator import TranscriptRequest, choose_engine, request_transcript
 
 
@@ -33,25 +31,13 @@ def submit_recording(
 ) -> Submission:
     """Store a seekable file and ask for its transcript.
 
-    Raises what ``choose_engine`` and ``store_recording`` raise, and keeps nothing then.
+    Raises what ``choose_engine`` and ``storing_recording`` raise, and keeps nothing then.
     """
     choose_engine(engine, language)
-    stored = None
-    try:
-        with transaction.atomic():
-            recording, is_new = store_recording(
-                source=source,
-                name=name,
-                workspace=workspace,
-                sha256=sha256,
-                created_by=created_by,
-            )
-            stored = recording.file.name if is_new else None
-            request = request_transcript(
-                recording=recording, engine=engine, language=language, created_by=created_by
-            )
-    except BaseException:
-        if stored:
-            delete_file(stored)
-        raise
+    with storing_recording(
+        source=source, name=name, workspace=workspace, sha256=sha256, created_by=created_by
+    ) as (recording, is_new):
+        request = request_transcript(
+            recording=recording, engine=engine, language=language, created_by=created_by
+        )
     return Submission(recording, is_new, request)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from jobs.choices import JobStatus
 from jobs.exceptions import PermanentError, TransientError
+from jobs.handlers import WorkSource
 from jobs.models import Job
 from jobs.services import runner
 from jobs.services.retry import RetryHandler
@@ -370,3 +371,16 @@ def test_one_broken_job_does_not_keep_a_worker_from_the_next(register: Register)
 
     sound.refresh_from_db()
     assert (count, sound.status) == (2, JobStatus.COMPLETED)
+
+
+def test_a_result_that_no_database_can_store_fails_the_job_and_not_the_worker() -> None:
+    source = WorkSource(Job, lambda job: {"payload": {"bytes": "bad\x00byte"}})
+    job = make_job()
+    worker = WorkerFactory.create()
+    [claimed] = Job.objects.claim(queue_name=QUEUE, worker=worker)
+
+    accepted = JobRunner(worker=worker).run(source, claimed)
+
+    job.refresh_from_db()
+    assert accepted
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "unstorable")
