@@ -1,5 +1,6 @@
 """Servers for the suite, and a clean corner of them for each test."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,3 +43,11 @@ def _media_root() -> Iterator[Path]:
 def stored_files() -> Callable[[], set[Path]]:
     """Tell which files the media root holds, temporary ones included."""
     return lambda: {path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skipped test is a failure: whatever it lacked was to be installed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -152,8 +152,8 @@ def peak_mb(process: psutil.Process) -> float:
     raise RuntimeError("no VmHWM")
 
 
-def upload(path: Path, authorization: str) -> tuple[dict[str, object], float]:
-    """POST a file as multipart, streamed; return the answer and when it was complete."""
+def upload(path: Path, authorization: str) -> tuple[str, float]:
+    """POST a file as multipart, streamed; return its transcript's id and when it was sent."""
     head = (
         b'--bench\r\nContent-Disposition: form-data; name="engine"\r\n\r\nmetronome\r\n'
         b'--bench\r\nContent-Disposition: form-data; name="file"; filename="long.wav"\r\n'
@@ -174,7 +174,7 @@ def upload(path: Path, authorization: str) -> tuple[dict[str, object], float]:
     answer = connection.getresponse()
     body = answer.read()
     assert answer.status == 201, (answer.status, body[:500])
-    return json.loads(body), sent
+    return json.loads(body)["transcript"]["id"], sent
 
 
 @contextmanager
@@ -211,11 +211,12 @@ def bench_ten_hours(table: Table) -> None:
     login = "bench:bench-password"
     with web(login) as server, workers(2, ENGINE="metronome") as pool:
         authorization = "Basic " + base64.b64encode(login.encode()).decode()
-        _, sent = upload(path, authorization)
-        first = wait_for(lambda: ChunkTask.objects.exclude(started_at=None).first())
+        transcript_id, sent = upload(path, authorization)
+        processing = ProcessingTask.objects.get(transcript_id=transcript_id)
+        chunks = ChunkTask.objects.of(processing.pk).exclude(started_at=None)
+        first = wait_for(lambda: chunks.order_by("started_at").first())
         assert first is not None
         assert first.started_at is not None
-        processing = first.processing
         wait_for(
             lambda: not ProcessingTask.objects.get(pk=processing.pk).is_active,
             seconds=3600,
