@@ -2,13 +2,19 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from monitoring.health import health
 
 handler404 = "config.exceptions.page_not_found"
 handler500 = "config.exceptions.server_error"
 
+admin.site.site_header = admin.site.site_title = "Longhand"
+admin.site.index_title = "Back office"
+admin.site.site_url = None  # the admin is the site
+
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api")),
     path("health", health),

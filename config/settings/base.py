@@ -17,7 +17,6 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "rest_framework",
     "django_filters",
-    "django_rq",
     "django_prometheus",
     "jobs",
     "caching",
@@ -97,6 +96,9 @@ DJANGO_REDIS_SCAN_ITERSIZE = 1000
 # A client made from a URL gives up on a dead Redis in milliseconds, one made from host and
 # port in seconds. django-rq reads timeouts from nowhere but the URL; rq raises them itself
 # where it blocks.
+#
+# django_rq is no installed app: its pages and its worker command run whatever function Redis
+# names. Only ``jobs.queues`` and ``jobs.worker`` speak to rq.
 RQ_QUEUES = {
     name: {
         "URL": env.with_query(REDIS_URL, socket_connect_timeout=1, socket_timeout=5),

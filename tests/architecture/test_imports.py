@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import get_commands
 
 ROOT = Path(settings.BASE_DIR)
 APPS = ("config", "monitoring", "processing", "jobs", "caching")
@@ -94,6 +95,11 @@ def test_only_one_module_speaks_to_the_queues_of_rq() -> None:
     }
 
     assert importing == {"jobs/queues.py"}
+
+
+def test_no_page_and_no_command_of_rq_is_there_to_run_what_redis_names() -> None:
+    assert "django_rq" not in settings.INSTALLED_APPS
+    assert "rqworker" not in get_commands()
 
 
 def test_nothing_is_pickled() -> None:

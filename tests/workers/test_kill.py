@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from jobs.choices import JobStatus
 from processing.choices import ProcessingStatus
+from processing.management.commands.demo import normalized
 from processing.models import ChunkTask, ProcessingTask, Transcript, Workspace
 from processing.services.ingestion import store_recording
 from processing.services.orchestrator import TranscriptRequest, request_transcript
+from processing.services.submission import submit_recording
 from tests.audio import ScriptedAudio, make_scripted_audio
 from tests.processes import empty_redis, worker_pool
 from tests.waiting import wait_for
@@ -19,6 +22,8 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DURATION_SECONDS = 60.0
+
+DEMO = Path(settings.BASE_DIR) / "processing" / "demo" / "longhand.flac"
 
 
 @pytest.fixture
@@ -185,6 +190,29 @@ def test_a_stopped_pool_leaves_no_process_and_gives_its_work_back(audio: Scripte
         with worker_pool():
             assert finished(requested).status == ProcessingStatus.COMPLETED
     assert text(requested) == audio.text
+
+
+def test_real_speech_killed_in_three_ways_comes_out_word_for_word() -> None:
+    with DEMO.open("rb") as file:
+        requested = submit_recording(
+            source=file, name=DEMO.name, workspace=Workspace.objects.default()
+        ).request
+
+    with worker_pool() as pool:
+        victim = wait_for(running_chunk)
+        assert victim is not None
+        assert victim.worker is not None
+        assert victim.worker.pid is not None
+        os.kill(victim.worker.pid, signal.SIGKILL)
+        wait_for(lambda: ChunkTask.objects.completed().count() >= 2)
+        empty_redis()
+        wait_for(lambda: ChunkTask.objects.completed().count() >= 4)
+        os.kill(pool.process.pid, signal.SIGKILL)
+    with worker_pool():
+        processing = finished(requested)
+
+    assert processing.status == ProcessingStatus.COMPLETED
+    assert text(requested) == normalized(DEMO.with_suffix(".txt").read_text())
 
 
 def is_running(pid: int) -> bool:
