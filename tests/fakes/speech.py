@@ -10,6 +10,7 @@ from typing import Any
 
 from jobs.exceptions import PermanentError
 from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Word
+from processing.exceptions import UnsupportedLanguage
 
 #: A word of which a clip has less than this share is not heard in it at all.
 HEARD_SHARE = 0.3
@@ -37,6 +38,8 @@ class ScriptedEngine:
     def transcribe(
         self, clip: AudioClip, *, language: str, parameters: Mapping[str, Any]
     ) -> Speech:
+        if language not in self.languages:
+            raise UnsupportedLanguage(f"it understands {self.languages}, not {language!r}")
         begin = clip.start_sample / SAMPLE_RATE
         end = begin + clip.duration_seconds
         time.sleep(parameters.get("seconds_per_clip", 0))
