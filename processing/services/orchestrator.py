@@ -69,14 +69,12 @@ def request_transcript(
     ``UnknownEngine`` or ``UnsupportedLanguage``.
     """
     speech_engine, language = choose_engine(engine, language)
-    question = {
-        "engine": speech_engine.name,
-        "engine_version": speech_engine.version,
-        "language": language,
-        "parameters": parameters or {},
-    }
     cache_key = ContentAddresser().key(
-        "transcript", str(recording.workspace_id), recording.sha256, PIPELINE_VERSION, question
+        "transcript",
+        str(recording.workspace_id),
+        recording.sha256,
+        PIPELINE_VERSION,
+        question(speech_engine, language, parameters or {}),
     )
     with transaction.atomic():
         Transcript.objects.get_or_create(
@@ -111,6 +109,18 @@ def choose_engine(engine: str = "", language: str = "") -> tuple[SpeechEngine, s
             f"{speech_engine.name} does not understand {language!r}; it knows {known}"
         )
     return speech_engine, language
+
+
+def question(
+    engine: SpeechEngine, language: str, parameters: dict[str, Any]
+) -> dict[str, str | dict[str, Any]]:
+    """Return all that an engine's answer to the same audio depends on, for cache keys."""
+    return {
+        "engine": engine.name,
+        "engine_version": engine.version,
+        "language": language,
+        "parameters": parameters,
+    }
 
 
 def _start(

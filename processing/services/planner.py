@@ -17,7 +17,7 @@ from processing.choices import CHUNK_QUEUE, ProcessingStatus
 from processing.engines.registry import get_engine
 from processing.models import ChunkTask, ProcessingTask
 from processing.services.files import stored_file
-from processing.services.orchestrator import merge_if_settled, processing_of
+from processing.services.orchestrator import merge_if_settled, processing_of, question
 
 
 class _NoLongerWanted(Exception):
@@ -63,12 +63,7 @@ def _store_chunk(processing: ProcessingTask, cut: Cut) -> None:
     cache_key = ContentAddresser().key(
         "chunk",
         cut.samples.tobytes(),
-        {
-            "engine": engine.name,
-            "engine_version": engine.version,
-            "language": transcript.language,
-            "parameters": transcript.parameters,
-        },
+        question(engine, transcript.language, transcript.parameters),
     )
     name = f"chunks/{processing.pk}/{cut.index:06}-{uuid4().hex}.flac"
     with (
