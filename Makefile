@@ -31,7 +31,7 @@ fast: $(VENV)/installed ## run the tests that start no processes
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --ignore tests/workers --ignore tests/commands \
 		--ignore tests/config $(ARGS)
 
-check: lint types migrations ## lint, types, migrations, deployment settings
+check: lint types migrations ## lint, types, migrations
 
 lint: $(VENV)/installed ## find faults of style
 	@$(BIN)/ruff check .

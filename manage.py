@@ -18,7 +18,12 @@ def main(arguments: list[str]) -> None:
             embedded.hold()
         except embedded.EmbeddedServerError as error:
             sys.exit(str(error))
-    execute_from_command_line(["manage.py", *arguments])
+    try:
+        execute_from_command_line(["manage.py", *arguments])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _needs_servers(arguments: list[str]) -> bool:

@@ -46,6 +46,8 @@ MAX_DURATION_SECONDS: int = _read.int("MAX_DURATION_SECONDS", default=48 * 3600)
 LEASE_SECONDS: int = _read.int("LEASE_SECONDS", default=10)
 HEARTBEAT_SECONDS: int = _read.int("HEARTBEAT_SECONDS", default=2)
 SWEEP_SECONDS: int = _read.int("SWEEP_SECONDS", default=5)
+#: A worker that is at one chunk for longer than this is killed; the chunk is tried again.
+CHUNK_TIME_LIMIT_SECONDS: int = _read.int("CHUNK_TIME_LIMIT_SECONDS", default=1800)
 
 
 def development_secret_key() -> str:

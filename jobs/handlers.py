@@ -47,7 +47,8 @@ class WorkSource:
     ``settled`` is called in the transaction that gives a row its terminal status.
     ``prepare`` is called once before worker processes are forked, to load what they share.
     ``is_heavy`` says that one row may keep a worker busy for long: a supervisor keeps one
-    worker free of heavy queues, so that what is quick never waits behind them.
+    worker free of heavy queues, so that what is quick never waits behind them. A worker that
+    is at one row for longer than ``time_limit_seconds`` hangs, and is killed by its supervisor.
     """
 
     model: type[Work]
@@ -55,6 +56,7 @@ class WorkSource:
     settled: Callable[[Any], None] = _nothing
     prepare: Callable[[], None] = _nothing_to_prepare
     is_heavy: bool = False
+    time_limit_seconds: float = 3600.0
 
 
 _handlers: dict[str, JobHandler] = {}
@@ -98,6 +100,11 @@ def source_of(queue_name: str) -> WorkSource:
 def queue_names() -> tuple[str, ...]:
     """Every registered queue, in the order they were registered: the order workers look."""
     return tuple(_sources)
+
+
+def sources() -> tuple[WorkSource, ...]:
+    """Every registered source."""
+    return tuple(_sources.values())
 
 
 def work_models() -> tuple[type[Work], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.conf import settings
@@ -26,8 +26,11 @@ W = TypeVar("W", bound="Work", covariant=True)
 #: Work that took its worker process down this often is FAILED instead of tried again.
 POISON_CRASH_COUNT = 3
 
-#: A worker that was not renewed for this long counts as gone.
-WORKER_TIMEOUT = timedelta(seconds=3 * settings.LEASE_SECONDS)
+#: A worker that was not renewed for this long counts as gone, as its leases do.
+WORKER_TIMEOUT = timedelta(seconds=settings.LEASE_SECONDS)
+
+#: How long the row of a worker that has ended is kept.
+WORKER_RETENTION = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,20 @@ class WorkQuerySet(models.QuerySet[W]):
     def held_by(self, worker_ids: Iterable[UUID]) -> Self:
         return self.filter(status=JobStatus.PROCESSING, worker_id__in=list(worker_ids))
 
+    def running_longer_than(self, span: timedelta) -> Self:
+        return self.filter(status=JobStatus.PROCESSING, started_at__lt=Now() - span)
+
     def in_dispatch_order(self) -> Self:
         return self.order_by("due_by", "id")
 
-    def next_due_at(self) -> datetime | None:
-        """When the earliest scheduled work becomes ready; None when nothing is scheduled."""
-        scheduled = self.filter(status=JobStatus.SCHEDULED)
-        return scheduled.order_by("available_at").values_list("available_at", flat=True).first()
+    def time_until_due(self) -> timedelta | None:
+        """How long until the earliest scheduled work becomes ready, by the database's clock.
+
+        None when nothing is scheduled; negative when it is overdue.
+        """
+        scheduled = self.filter(status=JobStatus.SCHEDULED).order_by("available_at")
+        waits = scheduled.annotate(wait=F("available_at") - Now()).values_list("wait", flat=True)
+        return waits.first()
 
     def claim(self, *, queue_name: str, worker: Worker, limit: int = 1) -> list[W]:
         """Hand up to ``limit`` ready rows to one worker; no two callers get the same row."""
@@ -130,10 +140,15 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def cancel(self) -> list[UUID]:
         """Cancel what is not over yet; a worker that runs it finds its result refused."""
-        sources, _ = TRANSITIONS["cancel"]
+        sources, target = TRANSITIONS["cancel"]
         with transaction.atomic(using=self.db):
-            candidates = list(self.filter(status__in=sources)._locked())
-            return [work.pk for work in candidates if self._settle("cancel", work)]
+            cancelled = list(self.filter(status__in=sources)._locked())
+            ids = [work.pk for work in cancelled]
+            self._unfiltered()._transition("cancel", ids, completed_at=Now(), lease_expires_at=None)
+            for work in cancelled:
+                work.status = target
+                handlers.settle(work)
+        return ids
 
     def rescue(self, *, crashed: bool = True) -> Rescue:
         """Requeue the PROCESSING rows in this queryset: their worker is gone.
@@ -206,6 +221,10 @@ class JobQuerySet(WorkQuerySet["Job"]):
     def about(self, subject_id: UUID) -> Self:
         return self.filter(subject_id=subject_id)
 
+    def carrying(self, **payload: Any) -> Self:
+        """Jobs whose payload has these values."""
+        return self.filter(payload__contains=payload)
+
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     """Who is there to do the work."""
@@ -226,7 +245,13 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         return self.filter(queues__contains=[queue_name])
 
     def renew(self) -> int:
-        return self.filter(stopped_at__isnull=True).update(heartbeat_at=Now())
+        """Record that these workers live, even if a sweep had given them up meanwhile."""
+        return self.update(heartbeat_at=Now(), stopped_at=None)
+
+    def forget(self) -> int:
+        """Delete the workers that ended long ago; return how many."""
+        count, _ = self.filter(stopped_at__lt=Now() - WORKER_RETENTION).delete()
+        return count
 
     def stop(self) -> int:
         """Record that these workers have ended; return how many had not."""

@@ -148,6 +148,10 @@ class Job(Work):
                 name="job_priority_known", condition=Q(priority__in=JobPriority.values)
             ),
         ]
+        indexes = [
+            *Work.Meta.indexes,
+            models.Index(fields=["-created_at", "id"], name="job_list_idx"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_type} {self.id}"

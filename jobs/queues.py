@@ -5,6 +5,7 @@ one sweep, a ring too many costs one empty claim; so no failure here is an error
 """
 
 import logging
+import time
 from functools import cache
 
 import django_rq
@@ -21,6 +22,8 @@ MAX_WAITING_RINGS = 32
 #: queue a ring came from.
 RING = "ring"
 
+RECONNECT_SECONDS = 0.5
+
 #: A ring nobody answered for this long has been replaced by the sweeper many times.
 RING_TTL_SECONDS = 3600
 
@@ -30,6 +33,21 @@ def get_queue(queue_name: str) -> Queue:
     """Return the rq queue; cached, because django-rq opens a new connection pool each time."""
     queue: Queue = django_rq.get_queue(queue_name, serializer=JSONSerializer)
     return queue
+
+
+def wait_for_redis(queue_name: str) -> None:
+    """Return once the Redis of a queue answers; while it is away, look again every ``RECONNECT_SECONDS``."""
+    is_told = False
+    while True:
+        try:
+            get_queue(queue_name).connection.ping()
+        except RedisError as error:
+            if not is_told:
+                logger.warning("waiting for Redis: %s", error)
+            is_told = True
+            time.sleep(RECONNECT_SECONDS)
+        else:
+            return
 
 
 def ring(queue_name: str, times: int = 1) -> int:

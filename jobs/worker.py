@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -35,6 +36,7 @@ class DoorbellWorker(SimpleWorker):
     def __init__(self, *args: Any, runner: JobRunner, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.runner = runner
+        self.has_crashed = False
         runner.is_stopping = lambda: self._stop_requested
 
     def subscribe(self) -> None:
@@ -60,7 +62,11 @@ class DoorbellWorker(SimpleWorker):
             pipeline.delete(job.key)
             pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
             pipeline.execute()
-        self.runner.drain(queue.name)
+        try:
+            self.runner.drain(queue.name)
+        except Exception:
+            self.has_crashed = True  # rq logs it and ends the worker as if all were well
+            raise
         self.set_state(WorkerStatus.IDLE)
 
 
@@ -69,6 +75,7 @@ def work(*, worker_id: UUID, queue_names: tuple[str, ...]) -> None:
     worker = Worker.objects.get(pk=worker_id)
     worker.pid = os.getpid()
     worker.save(update_fields=["pid"])
+    queues.wait_for_redis(queue_names[0])
     rq_queues = [queues.get_queue(name) for name in queue_names]
     rq_worker = DoorbellWorker(
         rq_queues,
@@ -81,3 +88,5 @@ def work(*, worker_id: UUID, queue_names: tuple[str, ...]) -> None:
     for name in queue_names:
         queues.ring(name)  # what became ready while nobody was there
     rq_worker.work(logging_level="WARNING")
+    if rq_worker.has_crashed:
+        sys.exit(1)

@@ -31,5 +31,6 @@ def register() -> None:
             settled=orchestrator.settle_chunk,
             prepare=load_default_engine,
             is_heavy=True,
+            time_limit_seconds=settings.CHUNK_TIME_LIMIT_SECONDS,
         ),
     )

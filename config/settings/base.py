@@ -101,7 +101,7 @@ DJANGO_REDIS_SCAN_ITERSIZE = 1000
 # names. Only ``jobs.queues`` and ``jobs.worker`` speak to rq.
 RQ_QUEUES = {
     name: {
-        "URL": env.with_query(REDIS_URL, socket_connect_timeout=1, socket_timeout=5),
+        "URL": env.with_query(REDIS_URL, socket_connect_timeout=1, socket_timeout=1),
         "SERIALIZER": "rq.serializers.JSONSerializer",
     }
     for name in ("transcription", "chunks", "maintenance")
@@ -112,6 +112,7 @@ RQ = {"COMMIT_MODE": "auto"}
 LEASE_SECONDS = env.LEASE_SECONDS
 HEARTBEAT_SECONDS = env.HEARTBEAT_SECONDS
 SWEEP_SECONDS = env.SWEEP_SECONDS
+CHUNK_TIME_LIMIT_SECONDS = env.CHUNK_TIME_LIMIT_SECONDS
 
 # Files. Uploads arrive on the file system they will stay on: storing one is a rename.
 
@@ -132,7 +133,10 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.BasicAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAdminUser",
+        "config.permissions.ModelPermissions",
+    ],
     "DEFAULT_PAGINATION_CLASS": "config.pagination.PageNumberPagination",
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",

@@ -4,7 +4,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from django.db import DataError, close_old_connections
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from jobs import handlers, queues
 from jobs.exceptions import PermanentError, TransientError
@@ -15,6 +16,14 @@ logger = logging.getLogger(__name__)
 
 #: After this long on one queue a worker looks at its other queues again.
 SLICE_SECONDS = 5.0
+
+
+#: How long to wait between attempts to reach a database that is away.
+RECONNECT_SECONDS = 0.5
+
+
+class DatabaseIsAway(Exception):
+    """What became of a row could not be recorded."""
 
 
 class JobRunner:
@@ -59,26 +68,40 @@ class JobRunner:
     def run(self, source: handlers.WorkSource, work: Work) -> bool:
         """Do one claimed row and record how it ended; True when its result was accepted.
 
-        An error of the database while recording is raised: the worker ends, and its
-        supervisor gives the row to another.
+        While the database is away the record waits for it, for as long as a lease; after that
+        its error is raised, the worker ends and its supervisor gives the row to another.
         """
         objects = source.model.objects
         try:
             results = source.run(work)
+            accepted = self._recorded(lambda: objects.complete(work, **results))
         except PermanentError as error:
             logger.warning("%s failed for good: %s", work, error)
-            return objects.fail(work, code=error.code, message=_storable(str(error)))
+            code, message = error.code, _storable(str(error))
+            return self._recorded(lambda: objects.fail(work, code=code, message=message))
+        except DatabaseIsAway:
+            raise
         except Exception as error:  # noqa: BLE001  the judge of every handler's errors
-            close_old_connections()
             return self._retry_or_fail(source, work, error)
-        try:
-            accepted = objects.complete(work, **results)
-        except DataError as error:
-            logger.warning("the result of %s cannot be stored: %s", work, error)
-            return objects.fail(work, code="unstorable", message=_storable(str(error)))
         if not accepted:
             logger.warning("the result of %s came too late and was refused", work)
         return accepted
+
+    def _recorded(self, record: Callable[[], bool]) -> bool:
+        """Return what ``record`` returns, trying again while the database is away.
+
+        It is fenced by attempt, so that a record made twice is refused the second time.
+        """
+        deadline = time.monotonic() + settings.LEASE_SECONDS
+        while True:
+            try:
+                return record()
+            except (OperationalError, InterfaceError) as error:
+                if connection.in_atomic_block or time.monotonic() > deadline:
+                    raise DatabaseIsAway(str(error)) from error
+                logger.warning("the database is away: %s", error)
+                connection.close()
+                time.sleep(RECONNECT_SECONDS)
 
     def _retry_or_fail(self, source: handlers.WorkSource, work: Work, error: Exception) -> bool:
         objects = source.model.objects
@@ -89,10 +112,12 @@ class JobRunner:
         message = _storable(message)
         if work.attempt >= work.max_attempts:
             logger.error("%s failed after %d attempts: %s", work, work.attempt, message)
-            return objects.fail(work, code=code, message=message)
+            return self._recorded(lambda: objects.fail(work, code=code, message=message))
         delay = self.retry_handler.delay_seconds(work.attempt, retry_after_seconds=retry_after)
         logger.warning("%s failed, next attempt in %.1f s: %s", work, delay, message)
-        return objects.retry(work, delay_seconds=delay, code=code, message=message)
+        return self._recorded(
+            lambda: objects.retry(work, delay_seconds=delay, code=code, message=message)
+        )
 
 
 def _storable(message: str) -> str:

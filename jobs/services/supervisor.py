@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from multiprocessing import connection as mp_connection
 from multiprocessing import get_context
 from multiprocessing.context import ForkProcess
@@ -29,8 +30,11 @@ logger = logging.getLogger(__name__)
 #: How long workers may finish their current work after the supervisor was told to stop.
 GRACE_SECONDS = 10.0
 
-#: A worker that ends sooner than this after its start is not replaced before it is over.
+#: A worker is not replaced sooner than this after its start, ...
 MIN_LIFE_SECONDS = 1.0
+
+#: ... and twice as late each time in a row it lived for less than this, up to this.
+MAX_LIFE_SECONDS = 30.0
 
 
 @dataclass
@@ -40,7 +44,19 @@ class _Slot:
     queue_names: tuple[str, ...]
     worker_id: UUID = field(default_factory=uuid4)
     process: ForkProcess | None = None
-    started: float = 0.0
+    started: float = -MAX_LIFE_SECONDS
+    min_life: float = MIN_LIFE_SECONDS
+
+    @property
+    def may_start_at(self) -> float:
+        """When a process may be started here, by the monotonic clock."""
+        return self.started + self.min_life
+
+    def empty(self) -> None:
+        """Forget the process that ended; one that failed early is replaced later."""
+        self.process = None
+        failed_early = time.monotonic() - self.started < 2 * self.min_life
+        self.min_life = min(2 * self.min_life, MAX_LIFE_SECONDS) if failed_early else 1.0
 
 
 class Supervisor:
@@ -86,11 +102,12 @@ class Supervisor:
             if slot.process is not None and not slot.process.is_alive():
                 exit_code = slot.process.exitcode
                 logger.warning("worker %s ended with %s", slot.worker_id, exit_code)
+                self._beat()  # the others are alive, whatever a sweep elsewhere thought
                 if not self._release(slot, crashed=exit_code != 0):
                     return  # the database is away: try again at the next look
-                slot.process = None
+                slot.empty()
         empty = [slot for slot in self.slots if slot.process is None]
-        self._start([s for s in empty if time.monotonic() >= s.started + MIN_LIFE_SECONDS])
+        self._start([s for s in empty if time.monotonic() >= s.may_start_at])
 
     def _start(self, slots: list[_Slot]) -> None:
         """Register workers for ``slots``, all before the first of them looks who is there."""
@@ -115,17 +132,19 @@ class Supervisor:
         connections.close_all()  # no socket may cross the fork
         for slot in slots:
             slot.process = get_context("fork").Process(
-                target=self._run_worker, args=(slot.worker_id, slot.queue_names)
+                target=self._run_worker, args=(slot.worker_id, slot.queue_names, os.getpid())
             )
             slot.process.start()
 
-    def _run_worker(self, worker_id: UUID, queue_names: tuple[str, ...]) -> None:
+    def _run_worker(
+        self, worker_id: UUID, queue_names: tuple[str, ...], supervisor_pid: int
+    ) -> None:
+        end_with_parent(signal.SIGKILL, supervisor_pid)
         signal.set_wakeup_fd(-1)
-        end_with_parent(signal.SIGKILL)
         worker.work(worker_id=worker_id, queue_names=queue_names)
 
     def _next_start(self) -> float:
-        empty = [slot.started + MIN_LIFE_SECONDS for slot in self.slots if slot.process is None]
+        empty = [slot.may_start_at for slot in self.slots if slot.process is None]
         return min(empty, default=float("inf"))
 
     def _wait(self, seconds: float) -> None:
@@ -137,17 +156,42 @@ class Supervisor:
             self._wakeup.recv(64)
 
     def _beat(self) -> None:
-        ids = [slot.worker_id for slot in self.slots]
+        """Renew the workers that are alive and what they hold; kill those that hang."""
+        alive = [slot for slot in self.slots if slot.process and slot.process.is_alive()]
+        ids = [slot.worker_id for slot in alive]
         try:
             Worker.objects.filter(pk__in=ids).renew()
             for model in handlers.work_models():
                 model.objects.held_by(ids).renew()
+            hanging = self._hanging(ids)
         except DatabaseError as error:
             logger.warning("could not renew leases: %s", error)
             connections.close_all()
+            return
+        for slot in alive:
+            if slot.worker_id in hanging:
+                logger.warning("worker %s hangs and is killed", slot.worker_id)
+                self._signal(slot, signal.SIGKILL)
+
+    def _hanging(self, ids: list[UUID]) -> set[UUID | None]:
+        """Return the workers among ``ids`` that are over the time limit of what they do."""
+        return {
+            worker_id
+            for queue_name in self.queue_names
+            for source in [handlers.source_of(queue_name)]
+            for worker_id in source.model.objects.held_by(ids)
+            .on_queue(queue_name)
+            .running_longer_than(timedelta(seconds=source.time_limit_seconds))
+            .values_list("worker_id", flat=True)
+        }
 
     def _sweep(self) -> float:
-        """Sweep and return the seconds until the next one."""
+        """Sweep and return the seconds until the next one.
+
+        Beats first: after an outage of the database the sweep would else take our own
+        workers for gone.
+        """
+        self._beat()
         try:
             sweeper.sweep()
             return sweeper.seconds_until_next_sweep()

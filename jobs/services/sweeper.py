@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
 
 from jobs import handlers, queues
 from jobs.models import Worker
@@ -41,6 +40,7 @@ def sweep() -> SweepReport | None:
         if not _is_leader():
             return None
         lost = Worker.objects.gone().stop()
+        Worker.objects.forget()
         promoted = requeued = poisoned = 0
         for model in handlers.work_models():
             promoted += model.objects.promote()
@@ -58,8 +58,8 @@ def sweep() -> SweepReport | None:
 def seconds_until_next_sweep() -> float:
     """The sweep interval, or less when scheduled work becomes ready before it is over."""
     interval = timedelta(seconds=settings.SWEEP_SECONDS)
-    due = [model.objects.next_due_at() for model in handlers.work_models()]
-    waits = [at - timezone.now() for at in due if at is not None]
+    due = [model.objects.time_until_due() for model in handlers.work_models()]
+    waits = [wait for wait in due if wait is not None]
     return max(min([interval, *waits]).total_seconds(), 0.05)
 
 

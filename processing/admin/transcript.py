@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from jobs.admin import MachineOwnedAdmin
 from jobs.presentation import NOTHING, age, error_line, link_to, status_badge
 from processing.admin.presentation import STYLES, progress_bar, shown_name, transcript_text
-from processing.choices import READABLE, ProcessingStatus
+from processing.choices import ProcessingStatus
 from processing.models import Transcript
 from processing.services.exports import FORMATS
 
@@ -76,7 +76,7 @@ class TranscriptAdmin(MachineOwnedAdmin):
 
     @admin.display(description="export")
     def exports(self, transcript: Transcript) -> SafeString | str:
-        if transcript.latest_processing.status not in READABLE:
+        if not transcript.is_readable:
             return NOTHING
         address = reverse("transcript-export", args=[transcript.pk])
         return format_html_join(

@@ -119,7 +119,7 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
             )
         transcript = self.get_object()
         run = transcript.latest_processing
-        if run.status not in READABLE:
+        if not transcript.is_readable:
             raise NotFinished(
                 f"the transcript is {run.status} ({Progress.of(run)}); "
                 f"it can be exported once it is {' or '.join(READABLE)}"

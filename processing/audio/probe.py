@@ -1,5 +1,6 @@
 """What a file really is, judged by its content and refused before it costs anything."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import av
 from av.container import InputContainer
 from django.conf import settings
 
+from processing.audio.riff import FileWindow, find_sound
 from processing.exceptions import AudioTooLarge, UnreadableAudio
 
 #: The demuxers we let FFmpeg use, by the names it gives them. Playlists, concatenations and
@@ -43,15 +45,22 @@ def open_audio(file: IO[bytes]) -> Iterator[InputContainer]:
 
     Only ever from a file object: a name could be a protocol to FFmpeg (``http:``, ``concat:``).
     """
+    size_bytes = file.seek(0, io.SEEK_END)
+    sound = find_sound(file, size_bytes=size_bytes)
     file.seek(0)
     try:
         container = av.open(
-            file,
+            file if sound is None else FileWindow(file, sound.end),
             mode="r",
             options={"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": ""},
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError, OverflowError) as error:
+        file.seek(0)
+        if file.read(8)[4:] == b"ftyp":
+            raise UnreadableAudio(
+                "an m4a/mp4 file without its index (moov); the end of the file is missing"
+            ) from error
         raise UnreadableAudio(f"not audio we can read (we read {FORMAT_NAMES})") from error
     with container:
         yield container
@@ -80,6 +89,9 @@ def probe(file: IO[bytes], *, size_bytes: int) -> AudioProbe:
             )
         is_estimated = container.format.name == "mp3" and not is_declared
         duration = None if is_estimated else _declared_seconds(container, stream)
+        sound = find_sound(file, size_bytes=size_bytes)
+        if sound is not None:
+            duration = sound.declared_seconds
         limit = settings.MAX_DURATION_SECONDS
         if duration is not None and duration > limit:
             raise AudioTooLarge(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from django.db import InterfaceError, OperationalError, connection
 from tqdm import tqdm
 
 from processing.models import ProcessingTask
@@ -11,6 +12,14 @@ from processing.services.progress import Progress
 
 #: How often to look; a person sees no difference, the database hardly any load.
 POLL_SECONDS = 0.1
+
+#: How long to wait for a database that is away; the run goes on without us.
+PATIENCE_SECONDS = 60.0
+
+CHANGING = [
+    *("status", "total_chunks", "completed_chunks", "failed_chunks"),
+    *("total_samples", "done_samples", "error_code", "error_message"),
+]
 
 BAR = "{desc} |{bar}| {postfix[0]} [{elapsed}<{remaining}]"
 
@@ -36,12 +45,25 @@ def follow(
         leave=False,
     ) as bar:
         while True:
-            processing.refresh_from_db()
+            _refresh(processing)
             _show(bar, Progress.of(processing))
             if not processing.is_active:
                 return processing
             check()
             time.sleep(POLL_SECONDS)
+
+
+def _refresh(processing: ProcessingTask) -> None:
+    """Read what changes while a run goes on, waiting for a database that is away."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return processing.refresh_from_db(fields=CHANGING)
+        except (OperationalError, InterfaceError):
+            if time.monotonic() > deadline:
+                raise
+            connection.close()
+            time.sleep(1)
 
 
 def _show(bar: "tqdm[None]", progress: Progress) -> None:

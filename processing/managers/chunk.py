@@ -12,7 +12,7 @@ from jobs.managers import WorkQuerySet
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from processing.models import ChunkTask, Recording, Workspace
+    from processing.models import ChunkTask, Recording
 
 
 class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
@@ -42,12 +42,12 @@ class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
     def failed(self) -> Self:
         return self.filter(status=JobStatus.FAILED)
 
-    def heard_before(self, *, cache_key: str, workspace: Workspace) -> ChunkTask | None:
+    def heard_before(self, *, cache_key: str, workspace_id: UUID) -> ChunkTask | None:
         """Return a chunk of the workspace with this very audio and request, if one is done."""
         same = self.completed().filter(
-            cache_key=cache_key, processing__transcript__recording__workspace=workspace
+            cache_key=cache_key, processing__transcript__recording__workspace_id=workspace_id
         )
-        return same.first()
+        return same.order_by("pk").first()
 
 
 ChunkTaskManager = models.Manager.from_queryset(ChunkTaskQuerySet)

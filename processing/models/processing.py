@@ -78,6 +78,7 @@ class ProcessingTask(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["-created_at", "id"], name="processing_list_idx"),
             models.Index(fields=["transcript", "-created_at"], name="processing_latest_idx"),
             models.Index("status", name="processing_active_idx", condition=Q(status__in=ACTIVE)),
         ]

@@ -48,6 +48,11 @@ class Transcript(models.Model):
         return f"{self.recording} ({self.engine}, {self.language})"
 
     @property
+    def is_readable(self) -> bool:
+        """Whether a run has completed, in full or in part; a later run changes nothing of it."""
+        return self.duration_seconds is not None
+
+    @property
     def latest_processing(self) -> ProcessingTask:
         """The run that says how this transcript is doing; a request always starts one."""
         return self.processings.all()[0]

@@ -6,7 +6,7 @@ from processing.audio.decode import decode_all
 from processing.engines.base import AudioClip, Speech
 from processing.engines.registry import get_engine
 from processing.exceptions import ProcessingError
-from processing.models import ChunkTask
+from processing.models import ChunkTask, ProcessingTask
 
 CONFIDENCE_DECIMALS = 3
 
@@ -17,11 +17,12 @@ def run_chunk(chunk: ChunkTask) -> dict[str, Any]:
     Audio that the workspace had transcribed before, with the same request, is answered from
     there. Idempotent: it writes nothing itself.
     """
-    transcript = chunk.processing.transcript
-    if not chunk.processing.is_active:
-        raise ProcessingError(f"its processing is {chunk.processing.status}")
+    processing = ProcessingTask.objects.with_recordings().get(pk=chunk.processing_id)
+    transcript = processing.transcript
+    if not processing.is_active:
+        raise ProcessingError(f"its processing is {processing.status}")
     known = ChunkTask.objects.heard_before(
-        cache_key=chunk.cache_key, workspace=transcript.recording.workspace
+        cache_key=chunk.cache_key, workspace_id=transcript.recording.workspace_id
     )
     if known is not None:
         return {"result": known.result, "is_reused": True}

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from jobs.models import Worker
 from jobs.services.parenthood import end_with_parent
-from processing.choices import CHUNK_QUEUE
+from processing.choices import CHUNK_QUEUE, TRANSCRIPTION_QUEUE
 from processing.exceptions import ProcessingError
 
 
@@ -36,8 +36,9 @@ class LocalWorkers:
 
 
 def are_running() -> bool:
-    """Say whether a live worker, on whatever host, transcribes chunks."""
-    return Worker.objects.live().serving(CHUNK_QUEUE).exists()
+    """Say whether live workers, on whatever hosts, do all that a transcript needs."""
+    live = Worker.objects.live()
+    return all(live.serving(name).exists() for name in (TRANSCRIPTION_QUEUE, CHUNK_QUEUE))
 
 
 @contextmanager
@@ -51,7 +52,9 @@ def local_workers(concurrency: int = 0) -> Iterator[LocalWorkers]:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),  # standard output belongs to the transcript
         start_new_session=True,  # Ctrl-C is for the command, which then stops them in order
-        preexec_fn=partial(end_with_parent, signal.SIGTERM),  # however the command ends
+        preexec_fn=partial(
+            end_with_parent, signal.SIGTERM, os.getpid()
+        ),  # however the command ends
     )
     try:
         yield LocalWorkers(process)

@@ -144,8 +144,7 @@ def _enqueue(job_type: str, processing: ProcessingTask, *, created_by: User | No
 
 def processing_of(job: Job) -> ProcessingTask:
     """Return the processing a job of this app is about."""
-    processings = ProcessingTask.objects.select_related("transcript__recording__workspace")
-    return processings.get(pk=job.payload["processing_id"])
+    return ProcessingTask.objects.with_recordings().get(pk=job.payload["processing_id"])
 
 
 def settle_chunk(chunk: ChunkTask) -> None:
@@ -227,21 +226,30 @@ def _truncation(processing: ProcessingTask) -> list[dict[str, Any]]:
 
 
 def settle_job(job: Job) -> None:
-    """A planner or merger that failed for good takes its processing with it."""
-    if job.status != JobStatus.FAILED:
-        return
+    """A planner or merger that failed or was cancelled takes its processing with it."""
     processing_id = UUID(job.payload["processing_id"])
-    if ProcessingTask.objects.fail(processing_id, code=job.error_code, message=job.error_message):
+    if job.status == JobStatus.FAILED:
+        is_over = ProcessingTask.objects.fail(
+            processing_id, code=job.error_code, message=job.error_message
+        )
+    else:
+        is_over = job.status == JobStatus.CANCELLED and ProcessingTask.objects.cancel(processing_id)
+    if is_over:
         transaction.on_commit(lambda: _drop_chunks(processing_id), robust=True)
 
 
+@transaction.atomic
 def cancel_processing(processing: ProcessingTask) -> bool:
     """Stop a run; what is being transcribed is refused when it is done. False if it was over."""
-    if not ProcessingTask.objects.cancel(processing.pk):
+    if not ProcessingTask.objects.active().filter(pk=processing.pk).exists():
         return False
-    Job.objects.about(processing.transcript_id).active().cancel()
-    _drop_chunks(processing.pk)
-    return True
+    # Rows are locked as workers lock them: a job, then its processing.
+    jobs = Job.objects.about(processing.transcript_id).carrying(processing_id=str(processing.pk))
+    is_cancelled = bool(jobs.cancel())
+    if ProcessingTask.objects.cancel(processing.pk):
+        is_cancelled = True
+        transaction.on_commit(lambda: _drop_chunks(processing.pk), robust=True)
+    return is_cancelled
 
 
 def _drop_chunks(processing_id: UUID) -> None:
@@ -255,3 +263,4 @@ def discard_chunk_audio(processing_id: UUID) -> None:
     for name in chunks.values_list("audio", flat=True):
         delete_file(name)
     chunks.update(audio="")
+    delete_file(f"chunks/{processing_id}")  # the directory, where storage has any

@@ -391,20 +391,22 @@ def test_only_scheduled_work_that_is_due_is_promoted(kind: Kind) -> None:
     assert fresh(later).status == JobStatus.SCHEDULED
 
 
-def test_the_next_due_time_is_that_of_the_earliest_scheduled_work() -> None:
-    later = JobFactory.create(scheduled=True)
-    sooner = JobFactory.create(
-        scheduled=True, available_at=later.available_at - timedelta(seconds=30)
-    )
-    JobFactory.create(available_at=later.available_at - timedelta(days=1))
+def test_the_time_until_due_is_that_of_the_earliest_scheduled_work() -> None:
+    now = timezone.now()
+    JobFactory.create(scheduled=True, available_at=now + timedelta(seconds=60))
+    JobFactory.create(scheduled=True, available_at=now + timedelta(seconds=30))
+    JobFactory.create(available_at=now - timedelta(days=1))
 
-    assert Job.objects.next_due_at() == sooner.available_at
+    wait = Job.objects.time_until_due()
+
+    assert wait is not None
+    assert timedelta(seconds=20) < wait <= timedelta(seconds=30)
 
 
-def test_nothing_scheduled_has_no_next_due_time() -> None:
+def test_nothing_scheduled_has_no_time_until_due() -> None:
     JobFactory.create()
 
-    assert Job.objects.next_due_at() is None
+    assert Job.objects.time_until_due() is None
 
 
 def test_cancelling_returns_the_ids_of_what_was_not_over_and_settles_it(kind: Kind) -> None:

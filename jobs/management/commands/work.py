@@ -1,21 +1,14 @@
 """``manage.py work``: run a supervised pool of workers."""
 
-import argparse
 import os
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs import handlers
+from jobs.exceptions import PermanentError
+from jobs.management.arguments import positive
 from jobs.services.supervisor import Supervisor
-
-
-def positive(text: str) -> int:
-    """Parse a number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
 
 
 class Command(BaseCommand):
@@ -45,4 +38,10 @@ class Command(BaseCommand):
         if unknown:
             known = ", ".join(handlers.queue_names())
             raise CommandError(f"unknown queue {', '.join(sorted(unknown))}; known: {known}")
-        Supervisor(queue_names=tuple(options["queues"]), concurrency=options["concurrency"]).run()
+        supervisor = Supervisor(
+            queue_names=tuple(options["queues"]), concurrency=options["concurrency"]
+        )
+        try:
+            supervisor.run()
+        except PermanentError as error:
+            raise CommandError(str(error)) from error

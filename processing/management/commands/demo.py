@@ -8,11 +8,11 @@ from typing import Any
 
 import jiwer
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from processing.choices import ProcessingStatus
 from processing.management.follow import follow
+from processing.management.migrating import ensure_migrated
 from processing.models import Transcript, Workspace
 from processing.services.local_workers import local_workers
 from processing.services.progress import clock
@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stderr.style_func = None  # most of what goes there is news, not errors
-        call_command("migrate", verbosity=0, interactive=False)
+        ensure_migrated()
         started = time.monotonic()
         with RECORDING.open("rb") as file:
             submission = submit_recording(

@@ -2,16 +2,28 @@
 
 import os
 import secrets
+import shlex
 import socket
 import sys
 from typing import Any
 
+import honcho.manager
+from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from honcho.manager import Manager
 
+from jobs.management.arguments import positive
+from jobs.services.supervisor import GRACE_SECONDS
+from processing.management.migrating import ensure_migrated
+
 ADMIN_NAME = "admin"
+
+GUNICORN = [
+    *("--worker-class", "gthread", "--workers", "2", "--threads", "8"),
+    *("--log-level", "warning"),
+]
+SWEEP = ["manage.py", "sweep"]
 
 
 class Command(BaseCommand):
@@ -25,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="port (default: %(default)s)")
         parser.add_argument(
             "--concurrency",
-            type=int,
+            type=positive,
             default=os.cpu_count() or 1,
             help="workers (default: one per processor, %(default)s here)",
         )
@@ -33,21 +45,17 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
         refuse_a_taken_address(host, port)
-        call_command("migrate", verbosity=0, interactive=False)
+        ensure_migrated()
         self._print_login()
         self.stdout.write(f"Admin: http://{host}:{port}/admin/\nStop with Ctrl-C.\n")
         self.stdout.flush()
-        python = sys.executable
+        honcho.manager.KILL_WAIT = GRACE_SECONDS + 5  # as long as workers may take to stop
         manager = Manager()
-        manager.add_process(
-            "web",
-            f"{python} -m gunicorn config.wsgi --bind {host}:{port} "
-            "--worker-class gthread --workers 2 --threads 8 --log-level warning",
-        )
-        manager.add_process(
-            "workers", f"{python} manage.py work --concurrency {options['concurrency']}"
-        )
-        manager.add_process("sweeper", f"{python} manage.py sweep")
+        web = ["-m", "gunicorn", "config.wsgi", "--bind", f"{host}:{port}", *GUNICORN]
+        work = ["manage.py", "work", "--concurrency", str(options["concurrency"])]
+        for name, arguments in (("web", web), ("workers", work), ("sweeper", SWEEP)):
+            command = shlex.join([sys.executable, *arguments])
+            manager.add_process(name, command, cwd=str(settings.BASE_DIR))
         manager.loop()
         sys.exit(manager.returncode)
 

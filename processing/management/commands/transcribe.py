@@ -1,32 +1,39 @@
 """``manage.py transcribe FILE...``: the product's main job from a terminal."""
 
+import json
 import stat
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
 from processing.choices import ProcessingStatus
 from processing.engines.registry import engine_names
 from processing.exceptions import ProcessingError
 from processing.management.follow import follow
+from processing.management.migrating import ensure_migrated
 from processing.models import Workspace
 from processing.services import local_workers
-from processing.services.exports import FORMATS
+from processing.services.exports import FORMATS, as_dict
 from processing.services.orchestrator import TranscriptRequest, cancel_processing, choose_engine
 from processing.services.submission import submit_recording
 
 DONE, FAILED, USAGE, PARTIAL = 0, 1, 2, 3
 INTERRUPTED = 130
 
+#: Formats of which two in one file are no longer that format.
+ONE_RECORDING_FORMATS = ("srt", "vtt")
+
 
 class Command(BaseCommand):
     help = (
         "Transcribe recordings. The transcript goes to standard output, everything else to "
-        "standard error. Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with gaps."
+        "standard error; of several, JSON comes as one line each with the name of its file. "
+        "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with gaps, 130 interrupted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -48,7 +55,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stderr.style_func = None  # most of what goes there is news, not errors
+        ensure_migrated()
         paths = [self._readable(name) for name in options["files"]]
+        if len(paths) > 1 and options["format"] in ONE_RECORDING_FORMATS:
+            raise CommandError(
+                f"{options['format']} holds one recording; give one FILE at a time",
+                returncode=USAGE,
+            )
         self._check_engine(options["engine"], options["language"])
         failed: set[int] = set()
         requests: list[tuple[Path, TranscriptRequest]] = []
@@ -101,20 +114,16 @@ class Command(BaseCommand):
         """Wait for each in turn and write it; return the exit codes of those that went wrong."""
         codes: set[int] = set()
         with ExitStack() as stack:
-            is_work_left = any(not request.is_cached for _, request in requests)
-            own = None
-            if is_work_left and not local_workers.are_running():
-                self.stderr.write("No worker is running; starting some for this call.")
-                own = stack.enter_context(local_workers.local_workers())
+            workers = _Workers(stack, self.stderr)
             try:
                 for path, request in requests:
                     follow(
                         request.processing,
                         description=one_line(path.name),
                         stream=sys.stderr,
-                        check=own.check if own else lambda: None,
+                        check=workers.check,
                     )
-                    codes.add(self._write(path, request, fmt))
+                    codes.add(self._write(path, request, fmt, is_one_of_many=len(requests) > 1))
             except local_workers.WorkersDied as error:
                 raise CommandError(str(error), returncode=FAILED) from error
             except KeyboardInterrupt:
@@ -125,12 +134,21 @@ class Command(BaseCommand):
                 sys.exit(INTERRUPTED)
         return codes - {DONE}
 
-    def _write(self, path: Path, request: TranscriptRequest, fmt: str) -> int:
+    def _write(
+        self, path: Path, request: TranscriptRequest, fmt: str, *, is_one_of_many: bool
+    ) -> int:
         processing, transcript = request.processing, request.transcript
         if processing.status in (ProcessingStatus.FAILED, ProcessingStatus.CANCELLED):
             return self._complain(path, processing.error_message or processing.status.lower())
         transcript.refresh_from_db()
-        self.stdout.write(FORMATS[fmt][1](transcript), ending="")
+        if is_one_of_many and fmt == "json":
+            line = json.dumps({"file": str(path)} | as_dict(transcript), ensure_ascii=False)
+            self.stdout.write(line)
+        else:
+            self.stdout.write(FORMATS[fmt][1](transcript), ending="\n" if is_one_of_many else "")
+        self.stdout.flush()
+        if not transcript.text:
+            self.stderr.write(f"{one_line(path.name)}: no speech was heard")
         if request.is_cached:
             self.stderr.write(f"{one_line(path.name)}: from the cache")
         for gap in transcript.gaps:
@@ -143,6 +161,26 @@ class Command(BaseCommand):
     def _complain(self, path: Path, reason: str) -> int:
         self.stderr.write(f"{one_line(str(path))}: {reason}")
         return FAILED
+
+
+class _Workers:
+    """Sees to it that somebody works while we wait: workers of our own when nobody else does."""
+
+    def __init__(self, stack: ExitStack, stderr: OutputWrapper) -> None:
+        self._stack = stack
+        self._stderr = stderr
+        self._own: local_workers.LocalWorkers | None = None
+        self._look_at = 0.0
+
+    def check(self) -> None:
+        """Start workers when none live; raise ``WorkersDied`` when ours have ended."""
+        if self._own is not None:
+            self._own.check()
+        elif time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + 1.0
+            if not local_workers.are_running():
+                self._stderr.write("No worker is running; starting some for this call.")
+                self._own = self._stack.enter_context(local_workers.local_workers())
 
 
 def one_line(name: str) -> str:
