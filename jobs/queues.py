@@ -36,7 +36,7 @@ def get_queue(queue_name: str) -> Queue:
 
 
 def wait_for_redis(queue_name: str) -> None:
-    """Return once the Redis of a queue answers; while it is away, look again every ``RECONNECT_SECONDS``."""
+    """Return once the Redis of a queue answers, however long it is away."""
     is_told = False
     while True:
         try:

@@ -1,6 +1,7 @@
 """``manage.py transcribe`` as its users call it: a process, its output and its exit code."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -131,6 +132,50 @@ def test_a_file_is_its_content_whatever_it_is_called(name: str, tmp_path: Path) 
     assert Recording.objects.get().name == name.replace("\n", " ")
 
 
+def test_json_of_several_files_is_one_line_each_with_the_files_name(
+    short: Path, tmp_path: Path
+) -> None:
+    silence = write_wav(tmp_path / "silence.wav", np.zeros(16_000, np.int16))
+
+    done = manage("transcribe", "--format", "json", str(silence), str(short))
+
+    documents = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [document["file"] for document in documents] == [str(silence), str(short)]
+    assert "silence.wav: no speech was heard" in done.stderr
+
+
+def test_subtitles_of_several_files_are_wrong_usage(short: Path) -> None:
+    done = manage("transcribe", "--format", "srt", str(short), str(RIVER))
+
+    assert done.returncode == 2
+    assert "srt holds one recording" in done.stderr
+
+
+def test_a_reader_that_has_had_enough_is_no_traceback(short: Path) -> None:
+    done = subprocess.run(
+        ["/bin/bash", "-c", '"$0" manage.py transcribe "$1" "$1" | true', sys.executable, short],
+        cwd=settings.BASE_DIR,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_workers_that_are_gone_are_not_waited_for(short: Path) -> None:
+    with worker_pool() as pool:
+        os.kill(pool.process.pid, signal.SIGKILL)
+
+    done = manage("transcribe", str(short))
+
+    assert done.returncode == 0
+    assert "No worker is running; starting some" in done.stderr
+
+
 def test_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
     done = manage("transcribe", str(RIVER), str(tmp_path / "missing.wav"))
 
@@ -239,6 +284,28 @@ def test_a_truncated_file_is_heard_to_its_end_and_the_rest_is_a_gap(tmp_path: Pa
     assert done.stdout.split()
     assert "truncated" in done.stderr
     assert ProcessingTask.objects.get().status == ProcessingStatus.PARTIAL
+
+
+def test_a_truncated_wav_is_heard_to_its_end_and_the_rest_is_a_gap(tmp_path: Path) -> None:
+    audio = make_scripted_audio(tmp_path, 5.0)
+    content = audio.path.read_bytes()
+    audio.path.write_bytes(content[: len(content) // 2])
+
+    done = manage("transcribe", str(audio.path))
+
+    assert done.returncode == 3
+    assert "nothing from 2.5 s to 5.0 s (truncated" in done.stderr
+
+
+def test_junk_behind_the_sound_of_a_wav_costs_nothing(tmp_path: Path) -> None:
+    audio = make_scripted_audio(tmp_path, 5.0)
+    with audio.path.open("ab") as file:
+        file.write(bytes(200_000_000))
+
+    done = manage("transcribe", str(audio.path))
+
+    assert done.returncode == 0
+    assert Transcript.objects.get().duration_seconds == pytest.approx(5.0, abs=0.1)
 
 
 def test_a_wav_that_declares_4_gb_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:

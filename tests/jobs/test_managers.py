@@ -448,10 +448,20 @@ def test_a_silent_worker_that_is_renewed_is_live_again() -> None:
     assert list(Worker.objects.live()) == [worker]
 
 
-def test_a_worker_that_stopped_is_not_renewed() -> None:
+def test_a_worker_that_was_given_up_lives_again_when_its_supervisor_renews_it() -> None:
     WorkerFactory.create(stopped=True)
 
-    assert Worker.objects.renew() == 0
+    Worker.objects.renew()
+
+    assert Worker.objects.live().count() == 1
+
+
+def test_workers_that_ended_long_ago_are_forgotten_and_others_kept() -> None:
+    WorkerFactory.create(stopped_at=timezone.now() - timedelta(days=2))
+    kept = [WorkerFactory.create(stopped=True), WorkerFactory.create()]
+
+    assert Worker.objects.forget() == 1
+    assert set(Worker.objects.all()) == set(kept)
 
 
 def test_stopping_counts_the_workers_that_had_not_stopped() -> None:

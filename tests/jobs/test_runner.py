@@ -74,11 +74,10 @@ def test_an_end_whose_consequences_fail_did_not_happen(register: Register) -> No
     job = make_job()
     register(lambda job: None, settled=raising(LookupError("no such row")))
 
-    with pytest.raises(LookupError):
-        drain()
+    drain()
 
     job.refresh_from_db()
-    assert job.status == JobStatus.PROCESSING
+    assert (job.status, job.error_message) == (JobStatus.SCHEDULED, "LookupError: no such row")
 
 
 def test_a_transient_error_reschedules_the_job_for_retry_after(register: Register) -> None:
@@ -375,7 +374,7 @@ def test_one_broken_job_does_not_keep_a_worker_from_the_next(register: Register)
 
 def test_a_result_that_no_database_can_store_fails_the_job_and_not_the_worker() -> None:
     source = WorkSource(Job, lambda job: {"payload": {"bytes": "bad\x00byte"}})
-    job = make_job()
+    job = make_job(max_attempts=1)
     worker = WorkerFactory.create()
     [claimed] = Job.objects.claim(queue_name=QUEUE, worker=worker)
 
@@ -383,4 +382,4 @@ def test_a_result_that_no_database_can_store_fails_the_job_and_not_the_worker() 
 
     job.refresh_from_db()
     assert accepted
-    assert (job.status, job.error_code) == (JobStatus.FAILED, "unstorable")
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "error")

@@ -24,9 +24,7 @@ def test_health_is_public_and_counts_live_workers(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_health_tells_of_a_redis_that_is_away_and_is_well_without_it(
-    client: Client, settings: Any
-) -> None:
+def test_health_is_well_without_redis_and_says_so(client: Client, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
 
     response = client.get("/health")

@@ -588,3 +588,41 @@ def test_a_script_path_is_part_of_what_is_asked(audio: ScriptedAudio, tmp_path: 
     elsewhere.write_text("[]")
 
     assert request(audio).transcript != (request(replace(audio, script_path=elsewhere)).transcript)
+
+
+def test_cancelling_a_run_leaves_the_next_run_of_the_same_transcript_alone(
+    audio: ScriptedAudio,
+) -> None:
+    first = request(audio)
+    ProcessingTask.objects.cancel(first.processing.pk)
+    second = request(audio)
+
+    assert not cancel_processing(first.processing)
+
+    second.processing.refresh_from_db()
+    [job] = Job.objects.carrying(processing_id=str(second.processing.pk))
+    assert (job.status, second.processing.is_active) == (JobStatus.QUEUED, True)
+
+
+def test_a_run_whose_job_is_cancelled_is_cancelled(audio: ScriptedAudio) -> None:
+    requested = request(audio)
+
+    Job.objects.carrying(processing_id=str(requested.processing.pk)).cancel()
+
+    requested.processing.refresh_from_db()
+    assert requested.processing.status == ProcessingStatus.CANCELLED
+
+
+def test_asking_again_takes_nothing_away_from_who_reads(audio: ScriptedAudio) -> None:
+    cut = audio.path.read_bytes()
+    audio.path.write_bytes(cut[: len(cut) // 2])
+    first = request(audio)
+    work_off()
+    again = request(audio)
+
+    cancel_processing(again.processing)
+
+    transcript = Transcript.objects.get(pk=first.transcript.pk)
+    assert transcript.gaps
+    assert transcript.is_readable
+    assert transcript.text

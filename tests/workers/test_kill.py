@@ -145,6 +145,25 @@ def test_a_host_that_was_frozen_past_its_leases_cannot_double_a_word(
     assert text(requested) == audio.text
 
 
+def test_a_worker_that_hangs_is_killed_and_its_chunk_is_heard_by_another(
+    audio: ScriptedAudio,
+) -> None:
+    with worker_pool(CHUNK_TIME_LIMIT_SECONDS="3"):
+        requested = request(audio)
+        victim = wait_for(running_chunk)
+        assert victim is not None
+        assert victim.worker is not None
+        assert victim.worker.pid is not None
+
+        os.kill(victim.worker.pid, signal.SIGSTOP)
+        processing = finished(requested)
+
+    victim.refresh_from_db()
+    assert (victim.attempt, victim.crash_count) == (2, 1)
+    assert processing.status == ProcessingStatus.COMPLETED
+    assert text(requested) == audio.text
+
+
 def test_a_chunk_that_kills_its_worker_once_is_heard_by_the_next(
     audio: ScriptedAudio, tmp_path: Path
 ) -> None:
