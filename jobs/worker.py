@@ -62,11 +62,9 @@ class DoorbellWorker(SimpleWorker):
             pipeline.delete(job.key)
             pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
             pipeline.execute()
-        try:
-            self.runner.drain(queue.name)
-        except Exception:
-            self.has_crashed = True  # rq logs it and ends the worker as if all were well
-            raise
+        self.has_crashed = True  # rq logs what is raised and ends as if all were well
+        self.runner.drain(queue.name)
+        self.has_crashed = False
         self.set_state(WorkerStatus.IDLE)
 
 

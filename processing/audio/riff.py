@@ -9,8 +9,9 @@ import struct
 from dataclasses import dataclass
 from typing import IO
 
-#: Recorders that stream write one of these, not knowing how long the sound will be.
-UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+#: Recorders that stream, not knowing how long the sound will be, write 0 or something just
+#: under 2 or 4 GiB: a length from here on that the file does not have says nothing.
+UNKNOWN_LENGTH = 0x7FFFF000
 
 #: Chunks before the sound; more of them is no WAV file that anybody wants read.
 MAX_CHUNKS = 1_000
@@ -20,7 +21,7 @@ MAX_CHUNKS = 1_000
 class WavSound:
     """The end of the sound as a file offset, and its length in seconds as the header says.
 
-    ``declared_seconds`` is None when the header leaves it open.
+    When the header leaves it open it is as long as the file; None when there is no sound.
     """
 
     end: int
@@ -43,7 +44,10 @@ def find_sound(file: IO[bytes], *, size_bytes: int) -> WavSound | None:
         if name == b"fmt ":
             byte_rate = struct.unpack("<8xI", file.read(12).ljust(12, b"\0"))[0]
         if name == b"data":
-            if length in UNKNOWN_SIZES or not byte_rate:
+            is_missing = begin + length > size_bytes
+            if not length or (is_missing and length >= UNKNOWN_LENGTH):
+                length = size_bytes - begin
+            if not length or not byte_rate:
                 return WavSound(size_bytes, None)
             return WavSound(min(begin + length, size_bytes), length / byte_rate)
         file.seek(begin + length + length % 2)
