@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -13,8 +14,11 @@ from jobs.admin import MachineOwnedAdmin
 from jobs.presentation import NOTHING, age, error_line, link_to, status_badge
 from processing.admin.presentation import STYLES, progress_bar, shown_name, transcript_text
 from processing.choices import ProcessingStatus
-from processing.models import Transcript
+from processing.models import ProcessingTask, Transcript
 from processing.services.exports import FORMATS
+
+#: How often a page that shows progress is loaded anew.
+REFRESH_SECONDS = 3
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -52,6 +56,20 @@ class TranscriptAdmin(MachineOwnedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
         return Transcript.objects.with_runs().without_content()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the page, loaded anew every few seconds while its run goes on."""
+        response = super().change_view(request, object_id, form_url, extra_context)
+        active = ProcessingTask.objects.active()
+        if response.status_code == 200 and active.filter(transcript_id=unquote(object_id)).exists():
+            response["Refresh"] = str(REFRESH_SECONDS)
+        return response
 
     @admin.display(description="recording", ordering="recording__name")
     def name(self, transcript: Transcript) -> str:

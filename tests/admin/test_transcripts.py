@@ -26,6 +26,19 @@ def page_of(client: Client, transcript: Transcript) -> str:
     return client.get(address).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("status", "seconds"),
+    [pytest.param("processing", "3", id="active"), pytest.param("completed", None, id="over")],
+)
+def test_a_transcripts_page_loads_itself_anew_while_its_run_goes_on(
+    admin_client: Client, status: str, seconds: str | None
+) -> None:
+    run = ProcessingTaskFactory.create(**{status: True})
+    address = reverse("admin:processing_transcript_change", args=[run.transcript_id])
+
+    assert admin_client.get(address).get("Refresh") == seconds
+
+
 def cancel(client: Client, *runs: ProcessingTask) -> Any:
     selection = {"action": "cancel", "_selected_action": [str(run.pk) for run in runs]}
     return client.post(RUNS, selection, follow=True)
