@@ -238,18 +238,19 @@ def settle_job(job: Job) -> None:
         transaction.on_commit(lambda: _drop_chunks(processing_id), robust=True)
 
 
-@transaction.atomic
 def cancel_processing(processing: ProcessingTask) -> bool:
     """Stop a run; what is being transcribed is refused when it is done. False if it was over."""
-    if not ProcessingTask.objects.active().filter(pk=processing.pk).exists():
+    if not ProcessingTask.objects.cancel(processing.pk):
         return False
-    # Rows are locked as workers lock them: a job, then its processing.
-    jobs = Job.objects.about(processing.transcript_id).carrying(processing_id=str(processing.pk))
-    is_cancelled = bool(jobs.cancel())
-    if ProcessingTask.objects.cancel(processing.pk):
-        is_cancelled = True
-        transaction.on_commit(lambda: _drop_chunks(processing.pk), robust=True)
-    return is_cancelled
+    # After the commit: no row of the run is locked while its jobs and chunks are.
+    transaction.on_commit(lambda: _drop_work(processing), robust=True)
+    return True
+
+
+def _drop_work(processing: ProcessingTask) -> None:
+    jobs = Job.objects.about(processing.transcript_id)
+    jobs.carrying(processing_id=str(processing.pk)).cancel()
+    _drop_chunks(processing.pk)
 
 
 def _drop_chunks(processing_id: UUID) -> None:

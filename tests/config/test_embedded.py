@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -90,7 +91,12 @@ def _processes(var: Path) -> list[psutil.Process]:
 
 
 def _guardians(var: Path) -> list[psutil.Process]:
-    return [each for each in _processes(var) if "config.embedded.guardian" in each.cmdline()]
+    guardians = []
+    for process in _processes(var):
+        with suppress(psutil.Error):  # it ended since it was listed
+            if "config.embedded.guardian" in process.cmdline():
+                guardians.append(process)
+    return guardians
 
 
 def _wait_until(fact: Callable[[], object]) -> None:
