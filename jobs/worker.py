@@ -73,7 +73,6 @@ def work(*, worker_id: UUID, queue_names: tuple[str, ...]) -> None:
     worker = Worker.objects.get(pk=worker_id)
     worker.pid = os.getpid()
     worker.save(update_fields=["pid"])
-    queues.wait_for_redis(queue_names[0])
     rq_queues = [queues.get_queue(name) for name in queue_names]
     rq_worker = DoorbellWorker(
         rq_queues,
@@ -83,6 +82,8 @@ def work(*, worker_id: UUID, queue_names: tuple[str, ...]) -> None:
         log_job_description=False,
         runner=JobRunner(worker=worker),
     )
+    # Only now: a connection opened before has the short timeout of a ring, and keeps it.
+    queues.wait_for_redis(queue_names[0])
     for name in queue_names:
         queues.ring(name)  # what became ready while nobody was there
     rq_worker.work(logging_level="WARNING")
