@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo serve test fast check lint types migrations format bench-transcribe clean
+.PHONY: help install demo serve test fast check lint types migrations format bench-transcribe clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -18,11 +18,13 @@ $(VENV)/installed: requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@
 
+install: $(VENV)/installed ## install what Longhand needs into .venv
+
 demo: $(VENV)/installed ## set everything up and transcribe the bundled recording
-	@$(BIN)/python manage.py demo
+	@$(BIN)/python manage.py demo && $(BIN)/python -m config.embedded
 
 serve: $(VENV)/installed ## run the web server, workers and sweeper; prints address and login
-	@$(BIN)/python manage.py serve
+	@$(BIN)/python manage.py serve || [ $$? -eq 130 ]
 
 test: $(VENV)/installed ## run the whole suite on real servers
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(ARGS)

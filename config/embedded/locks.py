@@ -5,9 +5,12 @@ import os
 from pathlib import Path
 
 
-def shared(path: Path) -> int:
-    """Wait for a lock that others may share; return the descriptor whose closing releases it."""
-    return _lock(path, fcntl.LOCK_SH)
+def shared(path: Path, *, wait: bool = True) -> int:
+    """Take a lock that others may share; return the descriptor whose closing releases it.
+
+    BlockingIOError if one alone has it and we do not wait.
+    """
+    return _lock(path, fcntl.LOCK_SH if wait else fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def exclusive(path: Path, *, wait: bool = True) -> int:

@@ -5,8 +5,13 @@ from django.core.exceptions import ImproperlyConfigured
 from config import env
 from config.settings.base import *  # noqa: F403
 
-if not env.SECRET_KEY:
-    raise ImproperlyConfigured("SECRET_KEY must be set in production.")
+MIN_SECRET_KEY_LENGTH = 50  # what ``check --deploy`` asks for (security.W009)
+
+if len(env.SECRET_KEY) < MIN_SECRET_KEY_LENGTH:
+    raise ImproperlyConfigured(
+        f"In production SECRET_KEY must be set to {MIN_SECRET_KEY_LENGTH} random characters or "
+        f"more, the same on all hosts; it has {len(env.SECRET_KEY)}."
+    )
 
 DEBUG = False
 SECURE_SSL_REDIRECT = True

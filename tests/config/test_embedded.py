@@ -110,6 +110,16 @@ def _wait_until_nothing_runs(var: Path) -> None:
     _wait_until(lambda: not _processes(var))
 
 
+def wait_for_the_end(var: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "config.embedded"],
+        cwd=env.BASE_DIR,
+        env=_environment(var),
+        check=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+
 @pytest.fixture
 def var() -> Iterator[Path]:
     # Not in pytest's tmp_path: that is closed to the account which serves root.
@@ -139,6 +149,25 @@ def test_the_servers_are_gone_when_the_last_user_has_ended(var: Path) -> None:
         user.end()
 
     _wait_until_nothing_runs(var)
+
+
+def test_who_waits_for_the_end_returns_when_the_servers_are_gone(var: Path) -> None:
+    user = User(var)
+    pids = user.servers()
+    user.end()
+
+    wait_for_the_end(var)
+
+    assert not [pid for pid in pids if psutil.pid_exists(int(pid))]
+
+
+def test_who_waits_for_the_end_of_servers_that_others_use_returns_soon(var: Path) -> None:
+    user = User(var)
+    pids = user.servers()
+
+    wait_for_the_end(var)
+
+    assert user.servers() == pids
 
 
 def test_the_servers_are_gone_when_all_users_were_killed(var: Path) -> None:
