@@ -2,11 +2,13 @@
 
 from rest_framework.routers import DefaultRouter
 
+from jobs.api.viewsets import JobViewSet
 from processing.api.viewsets import RecordingViewSet, TranscriptViewSet
 
 router = DefaultRouter()
 router.include_format_suffixes = False
 router.register("recordings", RecordingViewSet, basename="recording")
 router.register("transcripts", TranscriptViewSet, basename="transcript")
+router.register("jobs", JobViewSet, basename="job")
 
 urlpatterns = router.urls

@@ -49,6 +49,11 @@ SWEEP_SECONDS: int = _read.int("SWEEP_SECONDS", default=5)
 #: A worker that is at one chunk for longer than this is killed; the chunk is tried again.
 CHUNK_TIME_LIMIT_SECONDS: int = _read.int("CHUNK_TIME_LIMIT_SECONDS", default=1800)
 
+#: Jobs that ended longer ago are deleted every night; 0 keeps them for ever.
+JOB_RETENTION_DAYS: int = _read.int("JOB_RETENTION_DAYS", default=30)
+if not 0 <= JOB_RETENTION_DAYS <= 36_500:
+    raise ImproperlyConfigured(f"JOB_RETENTION_DAYS is {JOB_RETENTION_DAYS}, not 0 to 36500.")
+
 
 def development_secret_key() -> str:
     """The key stored under ``VAR``, made at first use; processes that race agree on one."""

@@ -1,8 +1,10 @@
 """Errors as programs read them: problem details (RFC 9457) with a stable ``code``."""
 
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
@@ -10,6 +12,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from jobs import exceptions as jobs
 from processing import exceptions as processing
 
 CONTENT_TYPE = "application/problem+json"
@@ -23,6 +26,13 @@ STATUS_OF: dict[type[Exception], int] = {
     processing.StorageFull: status.HTTP_507_INSUFFICIENT_STORAGE,
     processing.NotFinished: status.HTTP_409_CONFLICT,
     processing.AlreadyOver: status.HTTP_409_CONFLICT,
+    jobs.InvalidJob: status.HTTP_400_BAD_REQUEST,
+    jobs.InvalidPayload: status.HTTP_400_BAD_REQUEST,
+    jobs.NotFromOutside: status.HTTP_400_BAD_REQUEST,
+    jobs.BulkRefused: status.HTTP_422_UNPROCESSABLE_ENTITY,
+    jobs.NotRequeueable: status.HTTP_409_CONFLICT,
+    jobs.UnknownJobType: status.HTTP_409_CONFLICT,
+    jobs.NoCapableWorker: status.HTTP_409_CONFLICT,
     # Django's own limits on forms, which REST framework does not know of
     RequestDataTooBig: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     SuspiciousOperation: status.HTTP_400_BAD_REQUEST,
@@ -86,8 +96,10 @@ def _is_browsed(context: dict[str, Any]) -> bool:
 
 def _described(error: Exception) -> tuple[str, str, Any]:
     match error:
-        case processing.ProcessingError():
-            return error.code, str(error), None
+        case jobs.BulkRefused():
+            return error.code, str(error), [asdict(refusal) for refusal in error.refused]
+        case jobs.JobsError():
+            return getattr(error, "code", "error"), str(error), None
         case exceptions.ValidationError():
             return "invalid", "The request is not valid; see errors.", error.detail
         case exceptions.APIException():
@@ -98,6 +110,9 @@ def _described(error: Exception) -> tuple[str, str, Any]:
             return "not_found", "There is nothing here, or not for you.", None
         case PermissionDenied():
             return "permission_denied", "You may not do this.", None
+        case RequestDataTooBig():
+            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            return "refused", f"{error} At most {limit:,} bytes are read.", None
         case SuspiciousOperation():
             return "refused", str(error), None
     return "error", str(error), None

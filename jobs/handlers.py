@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.exceptions import UnknownJobType
+from jobs.exceptions import InvalidPayload, NotFromOutside, NotRequeueable, UnknownJobType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +30,18 @@ class JobHandler:
     """How one type of job is done.
 
     ``run`` must be idempotent: a job whose worker dies is run again. ``settled`` is called in
-    the transaction that gives the job its terminal status.
+    the transaction that gives the job its terminal status, ``requeued`` in the one that takes
+    a failed or cancelled job back into its queue; it raises ``NotRequeueable`` to forbid that.
+    ``validate`` makes the type one that programs may enqueue: it takes a payload from outside
+    and returns the one to store, or raises ``InvalidPayload``.
     """
 
     job_type: str
     queue_name: str
     run: Callable[[Job], None]
     settled: Callable[[Job], None] = _nothing
+    requeued: Callable[[Job], None] = _nothing
+    validate: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,18 +49,23 @@ class WorkSource:
     """What a queue holds: rows of ``model``, and ``run``, which does one and returns results.
 
     The results are stored in the columns they name, together with the status COMPLETED.
-    ``settled`` is called in the transaction that gives a row its terminal status.
+    ``settled`` is called in the transaction that gives a row its terminal status, ``requeued``
+    in the one that takes it back into its queue.
     ``prepare`` is called once before worker processes are forked, to load what they share.
-    ``is_heavy`` says that one row may keep a worker busy for long: a supervisor keeps one
-    worker free of heavy queues, so that what is quick never waits behind them. A worker that
-    is at one row for longer than ``time_limit_seconds`` hangs, and is killed by its supervisor.
+    ``is_heavy`` says that one row may keep a worker busy for long: such rows are claimed one
+    by one, and a supervisor keeps one worker free of heavy queues, so that what is quick never
+    waits behind them. ``threads`` is how many rows a worker does at once: more than one for
+    work that waits, on the network or a disk. A worker that is at one row for longer than
+    ``time_limit_seconds`` hangs, and is killed by its supervisor.
     """
 
     model: type[Work]
     run: Callable[[Any], dict[str, Any]]
     settled: Callable[[Any], None] = _nothing
+    requeued: Callable[[Any], None] = _nothing
     prepare: Callable[[], None] = _nothing_to_prepare
     is_heavy: bool = False
+    threads: int = 1
     time_limit_seconds: float = 3600.0
 
 
@@ -65,10 +75,16 @@ _sources: dict[str, WorkSource] = {}
 
 def register_job(handler: JobHandler) -> None:
     """Make ``handler.job_type`` a job that workers of ``handler.queue_name`` can do."""
+    _handlers[handler.job_type] = handler
+    if handler.queue_name not in _sources:
+        register_work(handler.queue_name, job_source())
+
+
+def job_source(**options: Any) -> WorkSource:
+    """Return a source of jobs, with the ``options`` of a ``WorkSource``."""
     from jobs.models import Job  # noqa: PLC0415  models load after this registry
 
-    _handlers[handler.job_type] = handler
-    register_work(handler.queue_name, WorkSource(Job, _run_job, _settle_job))
+    return WorkSource(Job, _run_job, settled=_settle_job, requeued=_requeue_job, **options)
 
 
 def register_work(queue_name: str, source: WorkSource) -> None:
@@ -85,11 +101,57 @@ def handler_of(job_type: str) -> JobHandler:
         raise UnknownJobType(f"no handler for job type {job_type!r}; known: {known}") from None
 
 
+def payload_from_outside(job_type: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the payload to store for a job that a person or a program asks for.
+
+    Raises ``UnknownJobType``, ``NotFromOutside`` for a type whose handler has no ``validate``,
+    and the ``InvalidPayload`` that it raises.
+    """
+    validate = handler_of(job_type).validate
+    if validate is None:
+        raise NotFromOutside(f"jobs of type {job_type} are not enqueued from outside")
+    return validate(payload)
+
+
+def no_payload(payload: dict[str, Any]) -> dict[str, Any]:
+    """The ``validate`` of types that need to know nothing."""
+    if payload:
+        raise InvalidPayload(f"this type takes no payload, not {', '.join(sorted(payload))}")
+    return payload
+
+
 def settle(work: Work) -> None:
     """Do what follows from the end of ``work``: nothing, when nobody registers it any more."""
     source = _sources.get(work.queue_name)
     if source is not None:
         source.settled(work)
+
+
+def requeued(work: Work) -> None:
+    """Do what follows from taking ``work`` back into its queue, or raise what forbids it."""
+    source = _sources.get(work.queue_name)
+    if source is None:
+        raise NotRequeueable(f"nobody does the work of the queue {work.queue_name!r} any more")
+    source.requeued(work)
+
+
+def is_followed(work: Work) -> bool:
+    """Whether something may follow from the end of ``work``, and so may fail with it."""
+    source = source_of(work.queue_name)
+    if source.settled is not _settle_job:
+        return source.settled is not _nothing
+    handler = _handlers.get(work.job_type)  # type: ignore[attr-defined]  # it is a job
+    return handler is not None and handler.settled is not _nothing
+
+
+def job_types() -> tuple[str, ...]:
+    """Every type of job that has a handler."""
+    return tuple(sorted(_handlers))
+
+
+def types_from_outside() -> tuple[str, ...]:
+    """Every type of job that people and programs may ask for."""
+    return tuple(name for name in job_types() if _handlers[name].validate is not None)
 
 
 def source_of(queue_name: str) -> WorkSource:
@@ -121,3 +183,7 @@ def _settle_job(job: Job) -> None:
     handler = _handlers.get(job.job_type)
     if handler is not None:
         handler.settled(job)
+
+
+def _requeue_job(job: Job) -> None:
+    handler_of(job.job_type).requeued(job)

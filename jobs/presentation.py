@@ -1,11 +1,12 @@
 """How the admin of every app shows work: statuses, ages, durations, links."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
@@ -24,6 +25,15 @@ def link_to(row: models.Model) -> SafeString:
     meta = row._meta
     address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
     return format_html('<a href="{}">{}</a>', address, row)
+
+
+def status_links(rows: models.QuerySet[Any], *, limit: int) -> SafeString | str:
+    """Return the first ``limit`` rows as links with their statuses, and say when there are more."""
+    found = list(rows[: limit + 1])
+    lines = [(status_badge(row.status), link_to(row)) for row in found[:limit]]
+    if len(found) > limit:
+        lines.append((SafeString(""), SafeString("and more")))
+    return format_html_join("", "<div>{} {}</div>", lines) or NOTHING
 
 
 def age(at: datetime) -> str:

@@ -1,14 +1,21 @@
 """The doorbells: the only module that speaks to rq's queues.
 
-An rq job here carries nothing but the name of the queue it rings. A ring that is lost costs
-one sweep, a ring too many costs one empty claim; so no failure here is an error.
+A ring says which queue it is for and nothing else: it is an entry in the list that rq keeps
+for a queue, with no rq job behind it. A ring that is lost costs one sweep, a ring too many
+costs one empty claim; so no failure here is an error.
 """
 
 import logging
 import time
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, cast
 
 import django_rq
+from django.db import transaction
+from redis import Redis
+from redis.commands.core import Script
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -18,21 +25,56 @@ logger = logging.getLogger(__name__)
 #: Rings waiting on one queue beyond this many would only find empty claims.
 MAX_WAITING_RINGS = 32
 
-#: What the rq job of a ring claims to call. Nothing calls it: ``jobs.worker`` looks only at the
-#: queue a ring came from.
+#: What is written for a ring. Nobody reads it.
 RING = "ring"
+
+#: One round trip, and no more rings than may wait.
+RING_SCRIPT = """
+local count = math.min(ARGV[1], ARGV[2] - redis.call('LLEN', KEYS[1]))
+for _ = 1, count do redis.call('RPUSH', KEYS[1], ARGV[3]) end
+return math.max(count, 0)
+"""
 
 RECONNECT_SECONDS = 0.5
 
-#: A ring nobody answered for this long has been replaced by the sweeper many times.
-RING_TTL_SECONDS = 3600
+
+@dataclass
+class Ring:
+    """What rq's worker takes for the rq job it heard of."""
+
+    id: str = RING
+    redis_server_version: Any = None
+
+
+class DoorbellQueue(Queue):
+    """An rq queue whose entries are rings: whatever they contain is never looked at."""
+
+    @classmethod
+    def dequeue_any(  # type: ignore[override]  # a ring in place of a job
+        cls, queues: Iterable[Queue], timeout: int | None, connection: Redis, **_: Any
+    ) -> tuple[Ring, Queue] | None:
+        """Return the next ring and its queue, as rq does with jobs."""
+        by_key = {queue.key: queue for queue in queues}
+        heard = cls.lpop(list(by_key), timeout, connection=connection)
+        if heard is None:
+            return None
+        key = heard[0]
+        return Ring(), by_key[key.decode() if isinstance(key, bytes) else key]
+
+    def ring(self, times: int) -> int:
+        """Add up to ``times`` rings, no more than may wait; return how many."""
+        return int(self._ring(keys=[self.key], args=[times, MAX_WAITING_RINGS, RING]))
+
+    @cached_property
+    def _ring(self) -> Script:
+        return self.connection.register_script(RING_SCRIPT)
 
 
 @cache
-def get_queue(queue_name: str) -> Queue:
+def get_queue(queue_name: str) -> DoorbellQueue:
     """Return the rq queue; cached, because django-rq opens a new connection pool each time."""
-    queue: Queue = django_rq.get_queue(queue_name, serializer=JSONSerializer)
-    return queue
+    queue = django_rq.get_queue(queue_name, queue_class=DoorbellQueue, serializer=JSONSerializer)
+    return cast("DoorbellQueue", queue)
 
 
 def wait_for_redis(queue_name: str) -> None:
@@ -56,12 +98,20 @@ def ring(queue_name: str, times: int = 1) -> int:
     Sends fewer when enough rings wait already, none when Redis is away (which is logged:
     the sweeper rings again for whatever is ready).
     """
-    queue = get_queue(queue_name)
     try:
-        count = min(times, MAX_WAITING_RINGS - queue.count)
-        for _ in range(count):
-            queue.enqueue(RING, ttl=RING_TTL_SECONDS, result_ttl=0, failure_ttl=0)
+        return get_queue(queue_name).ring(times)
     except RedisError as error:
         logger.warning("could not ring %s: %s", queue_name, error)
         return 0
-    return max(count, 0)
+
+
+def ring_on_commit(queue_name: str) -> None:
+    """Ring once the transaction commits, or at once outside of one.
+
+    Not through a ``partial``: Django 5.2 cannot report one that fails (ticket 36487).
+    """
+    transaction.on_commit(lambda: _ring(queue_name), robust=True)
+
+
+def _ring(queue_name: str) -> None:
+    ring(queue_name)

@@ -21,7 +21,13 @@ def register() -> None:
         (MERGE_JOB, orchestrator.merge),
     ):
         register_job(
-            JobHandler(job_type, TRANSCRIPTION_QUEUE, run, settled=orchestrator.settle_job)
+            JobHandler(
+                job_type,
+                TRANSCRIPTION_QUEUE,
+                run,
+                settled=orchestrator.settle_job,
+                requeued=orchestrator.refuse_requeue,
+            )
         )
     register_work(
         CHUNK_QUEUE,
@@ -29,6 +35,7 @@ def register() -> None:
             ChunkTask,
             chunk_runner.run_chunk,
             settled=orchestrator.settle_chunk,
+            requeued=orchestrator.refuse_requeue,
             prepare=load_default_engine,
             is_heavy=True,
             time_limit_seconds=settings.CHUNK_TIME_LIMIT_SECONDS,

@@ -4,10 +4,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 
 from config import embedded
 
@@ -17,6 +19,13 @@ def pytest_configure() -> None:
         embedded.hold()
     except embedded.EmbeddedServerError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Connect anew once the database is migrated: what that sets on it holds from then on."""
+    with django_db_blocker.unblock():
+        connection.close()
 
 
 @pytest.fixture(scope="session")

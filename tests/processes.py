@@ -37,6 +37,7 @@ def environment(**extra: str) -> dict[str, str]:
             "LEASE_SECONDS": "2",
             "HEARTBEAT_SECONDS": "1",
             "SWEEP_SECONDS": "1",
+            "JOB_RETENTION_DAYS": "0",  # no job of a schedule among those of the test
         }
         | extra
     )
@@ -91,11 +92,11 @@ class WorkerPool:
 
 
 @contextmanager
-def worker_pool(*, concurrency: int = 2, **env: str) -> Iterator[WorkerPool]:
-    """Run workers on the test database; yields once they have registered themselves."""
+def worker_pool(*arguments: str, concurrency: int = 2, **env: str) -> Iterator[WorkerPool]:
+    """Run ``manage.py work`` on the test database; yields once its workers are registered."""
     before = Worker.objects.count()
     with subprocess.Popen(
-        [sys.executable, "manage.py", "work", "--concurrency", str(concurrency)],
+        [sys.executable, "manage.py", "work", "--concurrency", str(concurrency), *arguments],
         cwd=Path(settings.BASE_DIR),
         env=environment(**env),
         stdin=subprocess.DEVNULL,

@@ -113,6 +113,7 @@ LEASE_SECONDS = env.LEASE_SECONDS
 HEARTBEAT_SECONDS = env.HEARTBEAT_SECONDS
 SWEEP_SECONDS = env.SWEEP_SECONDS
 CHUNK_TIME_LIMIT_SECONDS = env.CHUNK_TIME_LIMIT_SECONDS
+JOB_RETENTION_DAYS = env.JOB_RETENTION_DAYS
 
 # Files. Uploads arrive on the file system they will stay on: storing one is a rename.
 
@@ -137,11 +138,8 @@ REST_FRAMEWORK = {
         "rest_framework.permissions.IsAdminUser",
         "config.permissions.ModelPermissions",
     ],
-    "DEFAULT_PAGINATION_CLASS": "config.pagination.PageNumberPagination",
-    "DEFAULT_FILTER_BACKENDS": [
-        "django_filters.rest_framework.DjangoFilterBackend",
-        "rest_framework.filters.OrderingFilter",
-    ],
+    "DEFAULT_PAGINATION_CLASS": "config.pagination.ListPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "config.exceptions.problem_details",
 }
 AUTH_PASSWORD_VALIDATORS = [

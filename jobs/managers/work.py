@@ -1,36 +1,43 @@
-"""The repository of work: every query on it, and every change of its status."""
+"""The repository of all work: every query on it, and every change of its status."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from jobs import handlers
 from jobs import specifications as spec
 from jobs.choices import TRANSITIONS, JobStatus
+from jobs.managers.statements import CLAIM, COMPLETE_ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
-    from jobs.models import Job, Work, Worker  # noqa: F401  named in string annotations
+    from jobs.models import Work, Worker
 
 W = TypeVar("W", bound="Work", covariant=True)
+
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 
 #: Work that took its worker process down this often is FAILED instead of tried again.
 POISON_CRASH_COUNT = 3
 
-#: A worker that was not renewed for this long counts as gone, as its leases do.
-WORKER_TIMEOUT = timedelta(seconds=settings.LEASE_SECONDS)
+#: How often work may be tried, when nobody says otherwise.
+DEFAULT_MAX_ATTEMPTS = 3
 
-#: How long the row of a worker that has ended is kept.
-WORKER_RETENTION = timedelta(days=1)
+#: The most rows that one sweep promotes, or gives up as expired.
+MAX_ROWS_AT_ONCE = 10_000
+
+#: The reason of work that was not done before its ``expires_at``.
+EXPIRED = "expired"
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,10 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def ready(self) -> Self:
         return self.filter(spec.is_ready())
+
+    def matching(self, condition: models.Q) -> Self:
+        """Rows that meet a condition built from ``jobs.specifications``."""
+        return self.filter(condition)
 
     def due(self) -> Self:
         return self.filter(spec.is_due())
@@ -85,35 +96,51 @@ class WorkQuerySet(models.QuerySet[W]):
         return waits.first()
 
     def claim(self, *, queue_name: str, worker: Worker, limit: int = 1) -> list[W]:
-        """Hand up to ``limit`` ready rows to one worker; no two callers get the same row."""
+        """Hand up to ``limit`` ready rows to one worker; no two callers get the same row.
+
+        Work that has taken a worker down before is handed out alone, so that it takes no
+        other work down with it again.
+        """
+        candidates = self.ready().on_queue(queue_name).in_dispatch_order()
+        candidates = candidates.only("pk", "due_by", "crash_count").select_for_update(
+            skip_locked=True, of=("self",)
+        )
         with transaction.atomic(using=self.db):
-            candidates = self.ready().on_queue(queue_name).in_dispatch_order()
-            claimed = list(candidates.select_for_update(skip_locked=True)[:limit])
-            if claimed:
-                self._transition(
-                    "claim",
-                    [work.pk for work in claimed],
-                    worker=worker,
-                    started_at=Now(),
-                    lease_expires_at=_lease_end(),
-                    attempt=F("attempt") + 1,
-                )
+            query, parameters = candidates[:limit].query.sql_with_params()
+            statement = CLAIM.format(table=self.model._meta.db_table, candidates=query)
+            now = [*parameters, worker.pk, LEASE.total_seconds()]
+            claimed = list(self.raw(statement, now, using=self.db))
         for work in claimed:
-            work.status = JobStatus.PROCESSING
             work.worker = worker
-            work.attempt += 1
-        return claimed
+        return sorted(claimed, key=attrgetter("due_by", "pk"))
 
     def renew(self) -> int:
         """Extend the leases of the PROCESSING rows in this queryset; return how many."""
         with transaction.atomic(using=self.db):
             held = self.filter(status=JobStatus.PROCESSING)._locked(skip_locked=True)
             ids = [work.pk for work in held.only("pk")]
-            return self._unfiltered().filter(pk__in=ids).update(lease_expires_at=_lease_end())
+            return self._unfiltered().filter(pk__in=ids).update(lease_expires_at=Now() + LEASE)
 
     def complete(self, work: Work, **results: Any) -> bool:
         """Store ``results`` with the status, once; False when ``work`` is no longer the claim."""
         return self._settle("complete", work, error_code="", error_message="", **results)
+
+    def complete_all(self, works: Sequence[Work]) -> list[Work]:
+        """Complete work that has no results in one transaction; return what was accepted."""
+        statement = COMPLETE_ALL.format(table=self.model._meta.db_table)
+        works = sorted(works, key=lambda work: (work.created_at, work.pk))  # as _locked does
+        claims = [work.pk for work in works], [work.attempt for work in works]
+        with transaction.atomic(using=self.db):
+            with connections[self.db].cursor() as cursor:
+                cursor.execute(statement, claims)
+                changed = set(cursor.fetchall())
+            accepted = list(
+                {work.pk: work for work in works if (work.pk, work.attempt) in changed}.values()
+            )
+            for work in accepted:
+                work.status = JobStatus.COMPLETED
+            self._follow(accepted)
+        return accepted
 
     def fail(self, work: Work, *, code: str, message: str) -> bool:
         """Give ``work`` up for good; False when it is no longer the claim."""
@@ -133,22 +160,58 @@ class WorkQuerySet(models.QuerySet[W]):
         return changed == 1
 
     def promote(self) -> int:
-        """Make scheduled work whose time has come ready; return how many rows."""
-        with transaction.atomic(using=self.db):
-            due = self.due()._locked(skip_locked=True).only("pk")
-            return self._unfiltered()._transition("promote", [work.pk for work in due])
+        """Make scheduled work whose time has come ready; return how many rows.
 
-    def cancel(self) -> list[UUID]:
-        """Cancel what is not over yet; a worker that runs it finds its result refused."""
-        sources, target = TRANSITIONS["cancel"]
+        At most ``MAX_ROWS_AT_ONCE``, the longest due first: the rest is left for the next call.
+        """
         with transaction.atomic(using=self.db):
-            cancelled = list(self.filter(status__in=sources)._locked())
-            ids = [work.pk for work in cancelled]
-            self._unfiltered()._transition("cancel", ids, completed_at=Now(), lease_expires_at=None)
-            for work in cancelled:
-                work.status = target
-                handlers.settle(work)
-        return ids
+            ids = self.due()._first_unlocked("available_at")
+            return self._unfiltered()._transition("promote", ids)
+
+    def cancel(self, **reason: str) -> list[UUID]:
+        """Cancel what is not over yet; a worker that runs it finds its result refused.
+
+        ``reason`` may name an ``error_code`` and an ``error_message``.
+        """
+        with transaction.atomic(using=self.db):
+            wanted = self.filter(status__in=TRANSITIONS["cancel"][0])._locked().only("pk")
+            return self._end("cancel", [work.pk for work in wanted], **reason)
+
+    def expire(self) -> list[UUID]:
+        """Give up what has not begun by the time after which nobody wants it; return ids.
+
+        At most ``MAX_ROWS_AT_ONCE``: the rest is left for the next call.
+        """
+        with transaction.atomic(using=self.db):
+            ids = self.filter(spec.is_expired())._first_unlocked("expires_at")
+            return self._end(
+                "expire", ids, error_code=EXPIRED, error_message="not done before it expired"
+            )
+
+    def requeue(self, work: Work) -> bool:
+        """Have work that failed or was cancelled done after all; False when it is neither.
+
+        It gets ``DEFAULT_MAX_ATTEMPTS`` more attempts and loses what it expired by. Raises
+        what its handler's ``requeued`` raises when it cannot be done again.
+        """
+        with transaction.atomic(using=self.db):
+            changed = self._unfiltered()._transition(
+                "requeue",
+                [work.pk],
+                available_at=Now(),
+                expires_at=None,
+                max_attempts=F("attempt") + DEFAULT_MAX_ATTEMPTS,
+                crash_count=0,
+                worker=None,
+                started_at=None,
+                completed_at=None,
+                error_code="",
+                error_message="",
+            )
+            if changed:
+                work.refresh_from_db()
+                handlers.requeued(work)
+        return changed == 1
 
     def rescue(self, *, crashed: bool = True) -> Rescue:
         """Requeue the PROCESSING rows in this queryset: their worker is gone.
@@ -163,13 +226,9 @@ class WorkQuerySet(models.QuerySet[W]):
             for work in self.filter(status=JobStatus.PROCESSING)._locked(skip_locked=True):
                 crash_count = work.crash_count + crashed
                 if crash_count >= POISON_CRASH_COUNT:
-                    self._settle(
-                        "fail",
-                        work,
-                        crash_count=crash_count,
-                        error_code="poison",
-                        error_message=f"took its worker process down {crash_count} times",
-                    )
+                    reason = f"took its worker process down {crash_count} times"
+                    changes = {"crash_count": crash_count, "error_message": reason}
+                    self._settle("fail", work, error_code="poison", **changes)
                     poisoned.append(work.pk)
                 else:
                     requeued.append(work.pk)
@@ -187,15 +246,30 @@ class WorkQuerySet(models.QuerySet[W]):
     def _settle(self, event: str, work: Work, **changes: Any) -> bool:
         """Give ``work`` its terminal status and do what follows from it, or neither."""
         with transaction.atomic(using=self.db):
-            changes |= {"completed_at": Now(), "lease_expires_at": None}
-            if self._current(work)._transition(event, [work.pk], **changes) != 1:
+            if self._current(work)._transition(event, [work.pk], **_ended(**changes)) != 1:
                 return False
             work.refresh_from_db()
-            handlers.settle(work)
+            self._follow([work])
         return True
+
+    def _end(self, event: str, ids: list[UUID], **reason: str) -> list[UUID]:
+        """Give locked rows their terminal status and do what follows from it; return ``ids``."""
+        self._unfiltered()._transition(event, ids, **_ended(**reason))
+        self._follow(list(self._unfiltered().filter(pk__in=ids)))
+        return ids
+
+    def _follow(self, works: Sequence[Work]) -> None:
+        """Do what follows from the end of ``works``, in the transaction that ends them."""
+        for work in works:
+            handlers.settle(work)
 
     def _current(self, work: Work) -> Self:
         return self._unfiltered().filter(attempt=work.attempt)
+
+    def _first_unlocked(self, order: str) -> list[UUID]:
+        """Lock the first of these rows that nobody else has locked; return their ids."""
+        rows = self.order_by(order).select_for_update(of=("self",), skip_locked=True)
+        return [work.pk for work in rows.only("pk")[:MAX_ROWS_AT_ONCE]]
 
     def _unfiltered(self) -> Self:
         return type(self)(self.model, using=self.db)
@@ -204,64 +278,20 @@ class WorkQuerySet(models.QuerySet[W]):
         """Lock these rows until the transaction ends, or those that nobody else has locked.
 
         These alone, not what a model's default ordering joins to them, and in one order for
-        all: so no two that lock many rows can end up waiting for each other.
+        all, work before what follows it: so no two that lock many rows wait for each other.
         """
-        return self.order_by("pk").select_for_update(of=("self",), skip_locked=skip_locked)
+        rows = self.order_by("created_at", "pk")
+        return rows.select_for_update(of=("self",), skip_locked=skip_locked)
 
     def _transition(self, event: str, ids: list[UUID], **changes: Any) -> int:
         """Make the change ``event`` where it is allowed; return how many rows it changed."""
         sources, target = TRANSITIONS[event]
-        rows = self.filter(pk__in=ids, status__in=sources)
-        return rows.update(status=target, **changes)
+        return self.filter(pk__in=ids, status__in=sources).update(status=target, **changes)
 
 
-class JobQuerySet(WorkQuerySet["Job"]):
-    """The job repository."""
-
-    def about(self, subject_id: UUID) -> Self:
-        return self.filter(subject_id=subject_id)
-
-    def carrying(self, **payload: Any) -> Self:
-        """Jobs whose payload has these values."""
-        return self.filter(payload__contains=payload)
-
-
-class WorkerQuerySet(models.QuerySet["Worker"]):
-    """Who is there to do the work."""
-
-    def live(self) -> Self:
-        return self.filter(spec.has_heartbeat_within(WORKER_TIMEOUT))
-
-    def gone(self) -> Self:
-        return self.filter(stopped_at__isnull=True).exclude(
-            spec.has_heartbeat_within(WORKER_TIMEOUT)
-        )
-
-    def with_liveness(self) -> Self:
-        """Add ``is_live`` to each."""
-        return self.annotate(is_live=spec.has_heartbeat_within(WORKER_TIMEOUT))
-
-    def serving(self, queue_name: str) -> Self:
-        return self.filter(queues__contains=[queue_name])
-
-    def renew(self) -> int:
-        """Record that these workers live, even if a sweep had given them up meanwhile."""
-        return self.update(heartbeat_at=Now(), stopped_at=None)
-
-    def forget(self) -> int:
-        """Delete the workers that ended long ago; return how many."""
-        count, _ = self.filter(stopped_at__lt=Now() - WORKER_RETENTION).delete()
-        return count
-
-    def stop(self) -> int:
-        """Record that these workers have ended; return how many had not."""
-        return self.filter(stopped_at__isnull=True).update(stopped_at=Now())
-
-
-def _lease_end() -> Any:
-    return Now() + timedelta(seconds=settings.LEASE_SECONDS)
+def _ended(**changes: Any) -> dict[str, Any]:
+    """Return what every end changes, besides ``changes``."""
+    return {"completed_at": Now(), "lease_expires_at": None, **changes}
 
 
 WorkManager = models.Manager.from_queryset(WorkQuerySet)
-JobManager = models.Manager.from_queryset(JobQuerySet)
-WorkerManager = models.Manager.from_queryset(WorkerQuerySet)

@@ -1,33 +1,30 @@
 """What a worker does when its doorbell rings."""
 
 import logging
-import time
+from collections import defaultdict
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
-from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.utils import timezone
 
-from jobs import handlers, queues
-from jobs.exceptions import PermanentError, TransientError
+from jobs.exceptions import PermanentError, QuotaExceeded, TransientError
+from jobs.handlers import WorkSource
+from jobs.managers.work import EXPIRED
 from jobs.models import Work, Worker
+from jobs.services.batch import Pace
+from jobs.services.drain import Drain
+from jobs.services.outage import DatabaseIsAway, recorded
 from jobs.services.retry import RetryHandler
 
 logger = logging.getLogger(__name__)
 
-#: After this long on one queue a worker looks at its other queues again.
-SLICE_SECONDS = 5.0
-
-
-#: How long to wait between attempts to reach a database that is away.
-RECONNECT_SECONDS = 0.5
-
-
-class DatabaseIsAway(Exception):
-    """What became of a row could not be recorded."""
-
 
 class JobRunner:
-    """Claims ready work for one worker and runs it; the only place that judges its errors."""
+    """Claims ready work for one worker and runs it; the only place that judges its errors.
+
+    Quick rows are claimed and recorded in batches; each still fails alone.
+    """
 
     def __init__(
         self,
@@ -39,85 +36,94 @@ class JobRunner:
         self.worker = worker
         self.is_stopping = is_stopping
         self.retry_handler = retry_handler or RetryHandler()
+        self.count = 0
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)
 
     def drain(self, queue_name: str) -> int:
         """Run ready work of a queue until none is left or the slice is over; return how many.
 
-        Rings the queue again whenever it leaves ready work behind, so that one ring wakes as
-        many workers as there is work for.
+        Rings the queue again when it leaves ready work behind or sees more than it can take,
+        so that one ring wakes as many workers as there is work for.
         """
-        source = handlers.source_of(queue_name)
-        started = time.monotonic()
-        count = 0
-        while not self.is_stopping():
-            close_old_connections()
-            ready = source.model.objects.ready().on_queue(queue_name)
-            if count and time.monotonic() - started > SLICE_SECONDS:
-                if ready.exists():
-                    queues.ring(queue_name)
-                break
-            claimed = source.model.objects.claim(queue_name=queue_name, worker=self.worker)
-            if not claimed:
-                break
-            if ready.exists():
-                queues.ring(queue_name)
-            self.run(source, claimed[0])
-            count += 1
-        return count
+        before = self.count
+        drain = Drain(self, queue_name)
+        if drain.source.threads > 1:
+            drain.with_threads()
+        else:
+            drain.one_by_one()
+        return self.count - before
 
-    def run(self, source: handlers.WorkSource, work: Work) -> bool:
-        """Do one claimed row and record how it ended; True when its result was accepted.
+    def run(self, source: WorkSource, work: Work) -> dict[str, Any] | None:
+        """Do one claimed row; return its results, or None when it failed, which is recorded.
 
         While the database is away the record waits for it, for as long as a lease; after that
         its error is raised, the worker ends and its supervisor gives the row to another.
         """
+        self.count += 1
         objects = source.model.objects
         try:
-            results = source.run(work)
-            accepted = self._recorded(lambda: objects.complete(work, **results))
+            if work.expires_at is not None and work.expires_at <= timezone.now():
+                raise _Expired("not done before it expired")
+            return source.run(work)
         except PermanentError as error:
             logger.warning("%s failed for good: %s", work, error)
             code, message = error.code, _storable(str(error))
-            return self._recorded(lambda: objects.fail(work, code=code, message=message))
+            recorded(lambda: objects.fail(work, code=code, message=message))
         except DatabaseIsAway:
             raise
         except Exception as error:  # noqa: BLE001  the judge of every handler's errors
-            return self._retry_or_fail(source, work, error)
-        if not accepted:
-            logger.warning("the result of %s came too late and was refused", work)
-        return accepted
+            self._retry_or_fail(source, work, error)
+        return None
 
-    def _recorded(self, record: Callable[[], bool]) -> bool:
-        """Return what ``record`` returns, trying again while the database is away.
-
-        It is fenced by attempt, so that a record made twice is refused the second time.
-        """
-        deadline = time.monotonic() + settings.LEASE_SECONDS
-        while True:
-            try:
-                return record()
-            except (OperationalError, InterfaceError) as error:
-                if connection.in_atomic_block or time.monotonic() > deadline:
-                    raise DatabaseIsAway(str(error)) from error
-                logger.warning("the database is away: %s", error)
-                connection.close()
-                time.sleep(RECONNECT_SECONDS)
-
-    def _retry_or_fail(self, source: handlers.WorkSource, work: Work, error: Exception) -> bool:
+    def complete(self, source: WorkSource, work: Work, results: dict[str, Any]) -> None:
+        """Record the results of one row and what follows from it; a failure is the row's own."""
         objects = source.model.objects
+        try:
+            accepted = recorded(lambda: objects.complete(work, **results))
+        except DatabaseIsAway:
+            raise
+        except Exception as error:  # noqa: BLE001  what follows is the handler's code too
+            self._retry_or_fail(source, work, error)
+        else:
+            if not accepted:
+                self.refuse(work)
+
+    def refuse(self, work: Work) -> None:
+        """Say that a row was cancelled, or is somebody else's, since its worker began it."""
+        logger.warning("the result of %s came too late and was refused", work)
+
+    def pace_of(self, queue_name: str) -> Pace:
+        """Return what was learned of how long a queue's rows take."""
+        return self._paces[queue_name]
+
+    def _retry_or_fail(self, source: WorkSource, work: Work, error: Exception) -> None:
+        objects = source.model.objects
+        code, message, retry_after = "error", f"{type(error).__name__}: {error}", None
         if isinstance(error, TransientError):
             code, message, retry_after = error.code, str(error), error.retry_after_seconds
-        else:
-            code, message, retry_after = "error", f"{type(error).__name__}: {error}", None
+        if isinstance(error, QuotaExceeded) and retry_after is None:
+            retry_after = self.retry_handler.cap_seconds
         message = _storable(message)
+        delay = self.retry_handler.delay_seconds(work.attempt, retry_after_seconds=retry_after)
         if work.attempt >= work.max_attempts:
             logger.error("%s failed after %d attempts: %s", work, work.attempt, message)
-            return self._recorded(lambda: objects.fail(work, code=code, message=message))
-        delay = self.retry_handler.delay_seconds(work.attempt, retry_after_seconds=retry_after)
-        logger.warning("%s failed, next attempt in %.1f s: %s", work, delay, message)
-        return self._recorded(
-            lambda: objects.retry(work, delay_seconds=delay, code=code, message=message)
-        )
+        elif _is_expired_in(work, delay):
+            message += f" (it expires before the next attempt in {delay:.0f} s)"
+            logger.error("%s failed: %s", work, message)
+        else:
+            logger.warning("%s failed, next attempt in %.1f s: %s", work, delay, message)
+            recorded(lambda: objects.retry(work, delay_seconds=delay, code=code, message=message))
+            return
+        recorded(lambda: objects.fail(work, code=code, message=message))
+
+
+class _Expired(PermanentError):
+    code = EXPIRED
+
+
+def _is_expired_in(work: Work, seconds: float) -> bool:
+    then = timezone.now() + timedelta(seconds=seconds)
+    return work.expires_at is not None and work.expires_at <= then
 
 
 def _storable(message: str) -> str:

@@ -54,21 +54,34 @@ class _Slot:
 
     def empty(self) -> None:
         """Forget the process that ended; one that failed early is replaced later."""
+        has_failed = self.process is not None and self.process.exitcode != 0
+        if not has_failed:  # it was worn out, or told to end
+            self.started = -MAX_LIFE_SECONDS
+        if has_failed and time.monotonic() - self.started < 2 * self.min_life:
+            self.min_life = min(2 * self.min_life, MAX_LIFE_SECONDS)
+        else:
+            self.min_life = MIN_LIFE_SECONDS
         self.process = None
-        failed_early = time.monotonic() - self.started < 2 * self.min_life
-        self.min_life = min(2 * self.min_life, MAX_LIFE_SECONDS) if failed_early else 1.0
 
 
 class Supervisor:
     """Forks workers after loading what they share, renews their leases, replaces the dead.
 
     ``concurrency`` workers serve all of ``queue_names``; when some of these are heavy, one
-    more worker serves the others only. What a dead worker held is requeued at once.
+    more worker serves the others only. What a dead worker held is requeued at once. A worker
+    that reaches one of ``limits`` ends between two rows and is replaced.
     """
 
-    def __init__(self, *, queue_names: tuple[str, ...], concurrency: int) -> None:
+    def __init__(
+        self,
+        *,
+        queue_names: tuple[str, ...],
+        concurrency: int,
+        limits: worker.WorkerLimits | None = None,
+    ) -> None:
         self.id = uuid4()
         self.queue_names = queue_names
+        self.limits = limits or worker.WorkerLimits()
         quick = tuple(name for name in queue_names if not handlers.source_of(name).is_heavy)
         self.slots = [_Slot(queue_names) for _ in range(concurrency)]
         if quick and quick != queue_names:
@@ -101,7 +114,8 @@ class Supervisor:
         for slot in self.slots:
             if slot.process is not None and not slot.process.is_alive():
                 exit_code = slot.process.exitcode
-                logger.warning("worker %s ended with %s", slot.worker_id, exit_code)
+                level = logging.WARNING if exit_code else logging.INFO
+                logger.log(level, "worker %s ended with %s", slot.worker_id, exit_code)
                 self._beat()  # the others are alive, whatever a sweep elsewhere thought
                 if not self._release(slot, crashed=exit_code != 0):
                     return  # the database is away: try again at the next look
@@ -141,7 +155,7 @@ class Supervisor:
     ) -> None:
         end_with_parent(signal.SIGKILL, supervisor_pid)
         signal.set_wakeup_fd(-1)
-        worker.work(worker_id=worker_id, queue_names=queue_names)
+        worker.work(worker_id=worker_id, queue_names=queue_names, limits=self.limits)
 
     def _next_start(self) -> float:
         empty = [slot.may_start_at for slot in self.slots if slot.process is None]
@@ -203,10 +217,9 @@ class Supervisor:
     def _release(self, slot: _Slot, *, crashed: bool) -> bool:
         """Requeue what the worker in ``slot`` held; False when the database is away."""
         try:
-            for model in handlers.work_models():
-                rescue = model.objects.held_by([slot.worker_id]).rescue(crashed=crashed)
-                if rescue:
-                    logger.warning("released from %s: %s", slot.worker_id, rescue)
+            for report in sweeper.release(slot.worker_id, crashed=crashed):
+                if report.requeued or report.poisoned or report.stuck:
+                    logger.warning("released from %s: %s", slot.worker_id, report)
             Worker.objects.filter(pk=slot.worker_id).stop()
         except DatabaseError as error:
             logger.warning("could not release the work of %s: %s", slot.worker_id, error)

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import content_disposition_header
-from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, ValidationError
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from jobs.api.permissions import MAY_CHANGE
 from processing.api.filtersets import RecordingFilterSet, TranscriptFilterSet
 from processing.api.serializers import (
     RecordingSerializer,
@@ -58,7 +58,7 @@ class RecordingViewSet(ReadOnlyModelViewSet[Recording]):
 
     serializer_class = RecordingSerializer
     filterset_class = RecordingFilterSet
-    filter_backends = [DjangoFilterBackend]
+    sort_fields = ["created_at", "name", "duration_seconds", "size_bytes"]
     parser_classes = [MultiPartParser]
 
     def get_queryset(self) -> RecordingQuerySet:
@@ -99,7 +99,7 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
     """How transcripts are doing, and what was said."""
 
     filterset_class = TranscriptFilterSet
-    filter_backends = [DjangoFilterBackend]
+    sort_fields = ["created_at", "duration_seconds"]
 
     def get_queryset(self) -> TranscriptQuerySet:
         transcripts = Transcript.objects.in_workspace(Workspace.objects.default()).with_runs()
@@ -132,7 +132,7 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
             headers={"Content-Disposition": disposition or "attachment"},
         )
 
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], permission_classes=MAY_CHANGE)
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop the run that is going on; 409 when it is over."""
         transcript = self.get_object()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 
 from jobs.choices import JobStatus
-from jobs.managers import WorkQuerySet
+from jobs.managers.work import WorkQuerySet
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -16,7 +16,8 @@ from django.db import transaction
 
 from caching.keys import ContentAddresser
 from jobs.choices import JobPriority, JobStatus
-from jobs.models import Job
+from jobs.exceptions import NotRequeueable
+from jobs.models import Job, Work
 from jobs.services.enqueueing import enqueue_job
 from processing.choices import (
     MERGE_JOB,
@@ -225,9 +226,19 @@ def _truncation(processing: ProcessingTask) -> list[dict[str, Any]]:
     ]
 
 
+def refuse_requeue(work: Work) -> None:
+    """Forbid that a part of a run that is over is done again by itself."""
+    raise NotRequeueable(
+        "it was part of a run, and that is over; ask for the transcript again: "
+        "that starts a new run, which hears no chunk twice"
+    )
+
+
 def settle_job(job: Job) -> None:
     """A planner or merger that failed or was cancelled takes its processing with it."""
-    processing_id = UUID(job.payload["processing_id"])
+    processing_id = job.payload.get("processing_id")
+    if processing_id is None:
+        return  # no run: a job that somebody made by hand
     if job.status == JobStatus.FAILED:
         is_over = ProcessingTask.objects.fail(
             processing_id, code=job.error_code, message=job.error_message

@@ -36,3 +36,23 @@ def test_staff_who_may_view_read_and_cancel_nothing(client: APIClient, staff: Us
 
     assert client.get(TRANSCRIPTS).status_code == 200
     assert client.post(f"{TRANSCRIPTS}{transcript.pk}/cancel/").status_code == 403
+
+
+def test_staff_who_may_add_transcripts_but_not_change_them_cancel_nothing(
+    client: APIClient, staff: User
+) -> None:
+    transcript = TranscriptFactory.create()
+    staff.user_permissions.add(
+        *Permission.objects.filter(codename__in=["view_transcript", "add_transcript"])
+    )
+
+    assert client.post(f"{TRANSCRIPTS}{transcript.pk}/cancel/").status_code == 403
+
+
+def test_staff_who_may_change_transcripts_cancel_them(client: APIClient, staff: User) -> None:
+    transcript = TranscriptFactory.create()
+    staff.user_permissions.add(
+        *Permission.objects.filter(codename__in=["view_transcript", "change_transcript"])
+    )
+
+    assert client.post(f"{TRANSCRIPTS}{transcript.pk}/cancel/").status_code == 200

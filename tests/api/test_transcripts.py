@@ -212,7 +212,8 @@ def test_list_is_narrowed_by_recording_engine_and_time(api: APIClient) -> None:
     ("name", "value"),
     [
         ("status", "DONE"),
-        ("ordering", "segments"),
+        ("sort_by", "segments"),
+        ("ordering", "created_at"),
         ("created_after", "yesterday"),
         ("recording", "x"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, models
 
 from jobs.choices import JobStatus
-from jobs.managers import POISON_CRASH_COUNT
+from jobs.managers.work import POISON_CRASH_COUNT
 from jobs.models import Job, Work, Worker
 from processing.models import ChunkTask, ProcessingTask
 from tests.concurrency.threads import at_once
@@ -47,6 +47,40 @@ def test_many_workers_claim_every_job_exactly_once(limit: int) -> None:
     counts = Counter(job.pk for claimed in claims for job in claimed)
     assert counts == Counter(job.pk for job in jobs)
     assert set(Job.objects.values_list("status", "attempt")) == {(JobStatus.PROCESSING, 1)}
+
+
+@pytest.mark.parametrize("limit", [7, 50])
+def test_batches_that_are_claimed_at_once_never_overlap(limit: int) -> None:
+    JobFactory.create_batch(100)
+    workers = WorkerFactory.create_batch(THREADS)
+
+    batches = at_once(
+        [
+            partial(Job.objects.claim, queue_name="transcription", worker=worker, limit=limit)
+            for worker in workers
+        ]
+    )
+
+    counts = Counter(job.pk for batch in batches for job in batch)
+    assert set(counts.values()) == {1}
+    assert Job.objects.held_by([worker.pk for worker in workers]).count() == len(counts)
+
+
+def test_every_suspect_is_claimed_exactly_once_and_alone() -> None:
+    JobFactory.create_batch(20)
+    suspects = JobFactory.create_batch(10, crash_count=1)
+    workers = WorkerFactory.create_batch(THREADS)
+    batches: list[list[Work]] = []
+
+    def claim_all_in_batches(worker: Worker) -> None:
+        while batch := Job.objects.claim(queue_name="transcription", worker=worker, limit=5):
+            batches.append(list(batch))
+
+    at_once([partial(claim_all_in_batches, worker) for worker in workers])
+
+    alone = [batch[0].pk for batch in batches if len(batch) == 1]
+    assert Counter(job.pk for batch in batches for job in batch).total() == 30
+    assert {suspect.pk for suspect in suspects} <= set(alone)
 
 
 def test_a_worker_that_got_a_row_is_the_one_in_the_row() -> None:

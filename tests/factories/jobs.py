@@ -10,8 +10,8 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from jobs.choices import JobStatus
-from jobs.managers import WORKER_TIMEOUT
-from jobs.models import Job, Worker
+from jobs.managers.worker import WORKER_TIMEOUT
+from jobs.models import Job, JobDependency, Worker
 
 
 def from_now(**span: float) -> Any:
@@ -66,6 +66,7 @@ TRAITS = {
         error_message="the engine gave up",
         **CLAIMED,
     ),
+    "blocked": factory.Trait(status=JobStatus.BLOCKED),
     "cancelled": factory.Trait(status=JobStatus.CANCELLED, completed_at=from_now()),
 }
 PROCESSING = {
@@ -82,12 +83,15 @@ STALLED = {
 
 
 class JobFactory(DjangoModelFactory[Job]):
-    """A QUEUED job, or ``scheduled``, ``due``, ``processing``, ``stalled``, ``completed``,
-    ``failed``, ``cancelled``.
+    """A QUEUED job, or ``blocked``, ``scheduled``, ``due``, ``processing``, ``stalled``,
+    ``completed``, ``failed``, ``cancelled``; of a type that tests register when ``probe``.
+
+    ``after`` are the jobs it depends on; only a ``blocked`` job may wait for some.
     """
 
     class Meta:
         model = Job
+        skip_postgeneration_save = True
 
     class Params:
         scheduled = TRAITS["scheduled"]
@@ -96,10 +100,19 @@ class JobFactory(DjangoModelFactory[Job]):
         stalled = factory.Trait(**STALLED)
         completed = TRAITS["completed"]
         failed = TRAITS["failed"]
+        blocked = TRAITS["blocked"]
         cancelled = TRAITS["cancelled"]
+        probe = factory.Trait(job_type="PROBE", queue_name="maintenance")
 
     job_type = "TRANSCRIPTION"
     queue_name = "transcription"
     payload = factory.LazyFunction(lambda: {"processing_id": str(uuid4())})
     available_at = from_now()
     due_by = factory.LazyAttribute(lambda job: job.available_at + timedelta(minutes=5))
+
+    @factory.post_generation  # type: ignore[untyped-decorator]
+    def after(self: Job, create: bool, jobs: Any, **_: Any) -> None:
+        if create and jobs:
+            JobDependency.objects.bulk_create(
+                JobDependency(job=self, depends_on=other) for other in jobs
+            )

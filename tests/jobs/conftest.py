@@ -9,7 +9,7 @@ from jobs import handlers
 from jobs.handlers import JobHandler
 from jobs.models import Job
 
-#: A queue that Redis knows and no application has registered.
+#: A queue that Redis knows, and on which nothing waits that a test has not put there.
 QUEUE = "maintenance"
 
 Register = Callable[..., None]
@@ -21,10 +21,8 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Register:
     monkeypatch.setattr(handlers, "_handlers", dict(handlers._handlers))
     monkeypatch.setattr(handlers, "_sources", dict(handlers._sources))
 
-    def register_probe(
-        run: Callable[[Job], None], *, settled: Callable[[Job], None] = lambda job: None
-    ) -> None:
-        handlers.register_job(JobHandler("PROBE", QUEUE, run, settled=settled))
+    def register_probe(run: Callable[[Job], None], **hooks: Callable[[Job], None]) -> None:
+        handlers.register_job(JobHandler("PROBE", QUEUE, run, **hooks))  # type: ignore[arg-type]
 
     return register_probe
 

@@ -1,32 +1,37 @@
 """The repository of work: every transition from every status, the fence, the claim, the rescue."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs.choices import TERMINAL, TRANSITIONS, JobStatus
-from jobs.managers import POISON_CRASH_COUNT, Rescue
+from jobs import handlers
+from jobs.choices import TERMINAL, TRANSITIONS, WAITING, JobPriority, JobStatus
+from jobs.exceptions import NotRequeueable, UnknownJobType
+from jobs.managers import work
+from jobs.managers.work import DEFAULT_MAX_ATTEMPTS, POISON_CRASH_COUNT, Rescue
 from jobs.models import Job, Work, Worker
+from processing.choices import CHUNK_QUEUE
 from processing.models import ChunkTask, ProcessingTask
 from tests.factories.jobs import JobFactory, WorkerFactory
 from tests.factories.processing import ChunkTaskFactory, ProcessingTaskFactory
+from tests.jobs.conftest import QUEUE, Register
 
 pytestmark = pytest.mark.django_db
 
-#: status -> the trait of a factory that has it; SCHEDULED rows are due, so that they may promote.
-TRAITS = {
-    JobStatus.QUEUED: "",
-    JobStatus.SCHEDULED: "due",
-    JobStatus.PROCESSING: "processing",
-    JobStatus.COMPLETED: "completed",
-    JobStatus.FAILED: "failed",
-    JobStatus.CANCELLED: "cancelled",
+#: status -> what a factory makes it of; SCHEDULED rows are due, so that they may promote.
+MADE_OF: dict[JobStatus, dict[str, Any]] = {
+    JobStatus.BLOCKED: {"status": JobStatus.BLOCKED},
+    JobStatus.QUEUED: {},
+    JobStatus.SCHEDULED: {"due": True},
+    JobStatus.COMPLETED: {"completed": True},
+    JobStatus.FAILED: {"failed": True},
+    JobStatus.CANCELLED: {"cancelled": True},
 }
 
 
@@ -37,10 +42,12 @@ class Kind:
     factory: Any
     processing: str
     results: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
 
     def make(self, status: JobStatus, **fields: Any) -> Any:
-        trait = self.processing if status == JobStatus.PROCESSING else TRAITS[status]
-        return self.factory(**({trait: True} if trait else {}), **fields)
+        traits = {self.processing: True} if status == JobStatus.PROCESSING else MADE_OF[status]
+        return self.factory(**(self.options | traits | fields))
 
     @property
     def model(self) -> type[Work]:
@@ -49,8 +56,13 @@ class Kind:
 
 
 KINDS = {
-    "job": Kind(JobFactory, "processing", {}),
-    "chunk": Kind(ChunkTaskFactory, "claimed", {"result": [[["heard", 0.0, 0.5, 0.9]]]}),
+    "job": Kind(JobFactory, "processing", {}, {"probe": True}),
+    "chunk": Kind(
+        ChunkTaskFactory,
+        "claimed",
+        {"result": [[["heard", 0.0, 0.5, 0.9]]]},
+        lacks=("unblock",),  # nothing waits for a chunk but its run
+    ),
 }
 
 Verb = Callable[[Kind, Any], Any]
@@ -65,25 +77,41 @@ VERBS: dict[str, Verb] = {
     "retry": lambda kind, row: only(row).retry(row, delay_seconds=9, code="away", message="later"),
     "rescue": lambda kind, row: only(row).rescue(),
     "promote": lambda kind, row: only(row).promote(),
+    "unblock": lambda kind, row: only(row).unblock(),
+    "expire": lambda kind, row: only(row).expire(),
     "cancel": lambda kind, row: only(row).cancel(),
+    "requeue": lambda kind, row: only(row).requeue(row),
 }
 FENCED = ["complete", "fail", "retry"]
-ENDING = [event for event, (_, target) in TRANSITIONS.items() if target in TERMINAL]
+
+#: event -> what a row needs besides its status for the event to concern it.
+NEEDS: dict[str, dict[str, Any]] = {
+    "expire": {"expires_at": timezone.now() - timedelta(hours=1)},
+}
 
 WALK = [
     (kind, event, status, status in TRANSITIONS[event][0])
     for kind in KINDS
     for event in TRANSITIONS
     for status in JobStatus
+    if event not in KINDS[kind].lacks
 ]
 
 
-def walk(*, allowed: bool) -> list[Any]:
+def walk(*, allowed: bool, to: tuple[JobStatus, ...] = tuple(JobStatus)) -> list[Any]:
     return [
         pytest.param(KINDS[kind], event, status, id=f"{kind}-{event}-{status}")
         for kind, event, status, is_allowed in WALK
-        if is_allowed is allowed
+        if is_allowed is allowed and TRANSITIONS[event][1] in to
     ]
+
+
+@pytest.fixture(autouse=True)
+def _registry(register: Register) -> None:
+    """Jobs of type PROBE, and chunks that may be requeued one by one."""
+    register(lambda job: None)
+    source = replace(handlers.source_of(CHUNK_QUEUE), requeued=lambda chunk: None)
+    handlers.register_work(CHUNK_QUEUE, source)
 
 
 @pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
@@ -105,6 +133,22 @@ def fresh(row: Any) -> Any:
     return only(row).get()
 
 
+def queue_of(kind: Kind, *, crash_counts: list[int]) -> list[Any]:
+    """Make ready rows of one queue, in the order in which they are due."""
+    now = timezone.now()
+    return [
+        kind.make(JobStatus.QUEUED, crash_count=count, due_by=now + timedelta(seconds=place))
+        for place, count in enumerate(crash_counts)
+    ]
+
+
+def claim(kind: Kind, row: Any, *, limit: int) -> list[Any]:
+    """Claim from the queue that ``row`` is on."""
+    queue_name, worker = row.queue_name, WorkerFactory.create()
+    claimed: list[Any] = kind.model.objects.claim(queue_name=queue_name, worker=worker, limit=limit)
+    return claimed
+
+
 # Transitions
 
 
@@ -116,7 +160,7 @@ def test_every_event_has_a_verb() -> None:
 def test_an_event_changes_a_row_in_its_sources_to_its_target(
     kind: Kind, event: str, status: JobStatus
 ) -> None:
-    row = kind.make(status)
+    row = kind.make(status, **NEEDS.get(event, {}))
 
     answer = VERBS[event](kind, row)
 
@@ -128,7 +172,7 @@ def test_an_event_changes_a_row_in_its_sources_to_its_target(
 def test_an_event_changes_nothing_in_a_row_of_any_other_status(
     kind: Kind, event: str, status: JobStatus
 ) -> None:
-    row = kind.make(status)
+    row = kind.make(status, **NEEDS.get(event, {}))
     before = columns(row)
 
     answer = VERBS[event](kind, row)
@@ -137,9 +181,9 @@ def test_an_event_changes_nothing_in_a_row_of_any_other_status(
     assert columns(row) == before
 
 
-@pytest.mark.parametrize("event", ENDING)
-def test_what_is_over_has_an_end_and_no_lease(kind: Kind, event: str) -> None:
-    row = kind.make(JobStatus.PROCESSING)
+@pytest.mark.parametrize(("kind", "event", "status"), walk(allowed=True, to=TERMINAL))
+def test_what_is_over_has_an_end_and_no_lease(kind: Kind, event: str, status: JobStatus) -> None:
+    row = kind.make(status, **NEEDS.get(event, {}))
 
     VERBS[event](kind, row)
 
@@ -147,10 +191,18 @@ def test_what_is_over_has_an_end_and_no_lease(kind: Kind, event: str) -> None:
     assert fresh(row).lease_expires_at is None
 
 
-def test_no_event_leads_out_of_a_terminal_status() -> None:
+def test_only_a_requeue_leads_out_of_a_terminal_status() -> None:
+    leading_out = {
+        event for event, (sources, _) in TRANSITIONS.items() if not {*TERMINAL}.isdisjoint(sources)
+    }
+
+    assert leading_out == {"requeue"}
+
+
+def test_nothing_leads_out_of_completion() -> None:
     sources = {status for allowed, _ in TRANSITIONS.values() for status in allowed}
 
-    assert sources.isdisjoint(TERMINAL)
+    assert JobStatus.COMPLETED not in sources
 
 
 # The fence
@@ -229,6 +281,24 @@ def test_a_claim_takes_what_is_due_together_by_id() -> None:
     assert claimed == sorted(jobs, key=lambda job: job.pk)
 
 
+def test_a_claim_leaves_what_is_due_last() -> None:
+    now = timezone.now()
+    jobs = [JobFactory.create(due_by=now + timedelta(minutes=9 - n)) for n in range(9)]
+
+    claims = [claim(KINDS["job"], jobs[0], limit=4) for _ in range(3)]
+
+    assert claims == [jobs[:4:-1], jobs[4:0:-1], jobs[:1]]
+
+
+def test_a_claim_leaves_the_last_ids_of_what_is_due_together() -> None:
+    due_by = timezone.now()
+    jobs = sorted([JobFactory.create(due_by=due_by) for _ in range(9)], key=lambda job: job.pk)
+
+    claims = [claim(KINDS["job"], jobs[0], limit=4) for _ in range(3)]
+
+    assert claims == [jobs[:4], jobs[4:8], jobs[8:]]
+
+
 def test_a_claim_takes_no_more_than_its_limit() -> None:
     JobFactory.create_batch(3)
 
@@ -264,6 +334,189 @@ def test_two_claims_in_a_row_get_different_rows() -> None:
     [second] = Job.objects.claim(queue_name="transcription", worker=WorkerFactory.create())
 
     assert first != second
+
+
+def test_a_suspect_at_the_head_of_the_queue_is_handed_out_alone(kind: Kind) -> None:
+    suspect, other = queue_of(kind, crash_counts=[1, 0])
+
+    first = claim(kind, suspect, limit=5)
+    second = claim(kind, suspect, limit=5)
+
+    assert (first, second) == ([suspect], [other])
+
+
+def test_a_claim_ends_before_the_first_suspect(kind: Kind) -> None:
+    sound, also_sound, suspect, last = queue_of(kind, crash_counts=[0, 0, 2, 0])
+
+    claims = [claim(kind, sound, limit=5) for _ in range(3)]
+
+    assert claims == [[sound, also_sound], [suspect], [last]]
+
+
+def test_two_suspects_are_handed_out_one_by_one(kind: Kind) -> None:
+    first, second = queue_of(kind, crash_counts=[1, 1])
+
+    claims = [claim(kind, first, limit=5) for _ in range(3)]
+
+    assert claims == [[first], [second], []]
+
+
+def test_what_a_claim_leaves_behind_a_suspect_is_untouched() -> None:
+    suspect, other = queue_of(KINDS["job"], crash_counts=[1, 0])
+    before = columns(other)
+
+    claim(KINDS["job"], suspect, limit=5)
+
+    assert columns(other) == before
+
+
+# Many at once
+
+
+def test_all_current_claims_are_completed_at_once() -> None:
+    jobs = JobFactory.create_batch(3, probe=True, processing=True)
+
+    accepted = Job.objects.complete_all(jobs)
+
+    assert accepted == jobs
+    assert set(Job.objects.values_list("status", "lease_expires_at")) == {("COMPLETED", None)}
+    assert not Job.objects.filter(completed_at=None).exists()
+
+
+def test_what_is_completed_among_others_says_so() -> None:
+    jobs = JobFactory.create_batch(2, probe=True, processing=True)
+
+    accepted = Job.objects.complete_all(jobs)
+
+    assert [job.status for job in accepted] == [JobStatus.COMPLETED] * 2
+
+
+def test_completing_at_once_forgets_why_an_earlier_attempt_failed() -> None:
+    retried = {"error_code": "transient", "error_message": "the provider was away"}
+    job = JobFactory.create(probe=True, processing=True, attempt=2, **retried)
+
+    Job.objects.complete_all([job])
+
+    assert (fresh(job).error_code, fresh(job).error_message) == ("", "")
+
+
+def test_a_stale_claim_is_refused_alone() -> None:
+    stale, *current = JobFactory.create_batch(3, probe=True, processing=True)
+    only(stale).rescue()
+    only(stale).claim(queue_name=QUEUE, worker=WorkerFactory.create())
+    before = columns(stale)
+
+    accepted = Job.objects.complete_all([stale, *current])
+
+    assert accepted == current
+    assert columns(stale) == before
+    assert [fresh(job).status for job in current] == [JobStatus.COMPLETED] * 2
+
+
+def test_a_cancelled_claim_is_refused_alone() -> None:
+    first, cancelled, last = JobFactory.create_batch(3, probe=True, processing=True)
+    only(cancelled).cancel()
+    before = columns(cancelled)
+
+    accepted = Job.objects.complete_all([first, cancelled, last])
+
+    assert accepted == [first, last]
+    assert columns(cancelled) == before
+    assert [fresh(job).status for job in (first, last)] == [JobStatus.COMPLETED] * 2
+
+
+def test_what_was_deleted_meanwhile_is_refused_alone() -> None:
+    job, deleted = JobFactory.create_batch(2, probe=True, processing=True)
+    Job.objects.filter(pk=deleted.pk).delete()
+
+    assert Job.objects.complete_all([deleted, job]) == [job]
+
+
+def test_claims_of_different_attempts_are_completed_together() -> None:
+    jobs = [
+        JobFactory.create(probe=True, processing=True, attempt=attempt, max_attempts=9)
+        for attempt in (3, 1, 2, 1)
+    ]
+
+    accepted = Job.objects.complete_all(jobs)
+
+    assert accepted == jobs
+    assert set(Job.objects.values_list("status", "attempt")) == {
+        ("COMPLETED", 1),
+        ("COMPLETED", 2),
+        ("COMPLETED", 3),
+    }
+
+
+def test_of_two_claims_of_one_row_the_current_is_completed() -> None:
+    stale = JobFactory.create(probe=True, processing=True)
+    only(stale).rescue()
+    [current] = only(stale).claim(queue_name=QUEUE, worker=WorkerFactory.create())
+
+    accepted = Job.objects.complete_all([current, stale])
+
+    assert [work.attempt for work in accepted] == [2]
+    assert fresh(stale).status == JobStatus.COMPLETED
+
+
+def test_a_claim_named_twice_is_completed_once(register: Register) -> None:
+    settled: list[Job] = []
+    register(lambda job: None, settled=settled.append)
+    job = JobFactory.create(probe=True, processing=True)
+
+    accepted = Job.objects.complete_all([job, job])
+
+    assert (accepted, settled) == ([job], [job])
+
+
+def test_the_same_claims_are_completed_at_once_only_once(register: Register) -> None:
+    settled: list[Job] = []
+    register(lambda job: None, settled=settled.append)
+    jobs = JobFactory.create_batch(2, probe=True, processing=True)
+
+    accepted = [Job.objects.complete_all(jobs), Job.objects.complete_all(jobs)]
+
+    assert accepted == [jobs, []]
+    assert settled == jobs
+
+
+def test_completing_nothing_at_once_accepts_nothing() -> None:
+    assert Job.objects.complete_all([]) == []
+
+
+def test_what_follows_is_done_for_what_was_accepted_and_for_nothing_else(
+    register: Register,
+) -> None:
+    settled: list[tuple[Job, str]] = []
+    register(lambda job: None, settled=lambda job: settled.append((job, job.status)))
+    refused, *current = JobFactory.create_batch(3, probe=True, processing=True)
+    Job.objects.filter(pk=refused.pk).update(attempt=2)
+
+    Job.objects.complete_all([refused, *current])
+
+    assert settled == [(job, JobStatus.COMPLETED) for job in current]
+
+
+def test_nothing_is_completed_when_what_follows_from_one_fails(register: Register) -> None:
+    jobs = JobFactory.create_batch(3, probe=True, processing=True)
+
+    def settled(job: Job) -> None:
+        if job == jobs[-1]:
+            raise ZeroDivisionError
+
+    register(lambda job: None, settled=settled)
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        Job.objects.complete_all(jobs)
+
+    assert set(Job.objects.values_list("status", flat=True)) == {JobStatus.PROCESSING}
+
+
+def test_the_chunks_of_a_run_are_not_completed_without_their_results() -> None:
+    chunk = ChunkTaskFactory.create(claimed=True)
+
+    with pytest.raises(IntegrityError, match="chunk_result_iff_completed"):
+        ChunkTask.objects.complete_all([chunk])
 
 
 # The lease
@@ -391,6 +644,19 @@ def test_only_scheduled_work_that_is_due_is_promoted(kind: Kind) -> None:
     assert fresh(later).status == JobStatus.SCHEDULED
 
 
+def test_what_is_due_for_longest_is_promoted_first_and_only_so_much_at_once(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "MAX_ROWS_AT_ONCE", 2)
+    now = timezone.now()
+    rows = [kind.factory(due=True, available_at=now - timedelta(hours=n)) for n in range(1, 4)]
+
+    count = kind.model.objects.promote()
+
+    assert count == 2
+    assert [fresh(row).status for row in rows] == ["SCHEDULED", "QUEUED", "QUEUED"]
+
+
 def test_the_time_until_due_is_that_of_the_earliest_scheduled_work() -> None:
     now = timezone.now()
     JobFactory.create(scheduled=True, available_at=now + timedelta(seconds=60))
@@ -418,6 +684,251 @@ def test_cancelling_returns_the_ids_of_what_was_not_over_and_settles_it(kind: Ki
     assert set(cancelled) == not_over
     assert kind.model.objects.filter(status=JobStatus.CANCELLED).count() == len(not_over) + 1
     assert not kind.model.objects.active().exists()
+
+
+def test_a_cancellation_stores_its_reason(kind: Kind) -> None:
+    row = kind.make(JobStatus.QUEUED)
+
+    only(row).cancel(error_code="unwanted", error_message="nobody asked")
+
+    assert (fresh(row).error_code, fresh(row).error_message) == ("unwanted", "nobody asked")
+
+
+def test_a_cancellation_without_a_reason_leaves_the_last_error(kind: Kind) -> None:
+    row = kind.make(JobStatus.SCHEDULED)
+
+    only(row).cancel()
+
+    assert fresh(row).error_code == "transient"
+
+
+def test_what_follows_a_cancellation_sees_the_row_as_it_ended(register: Register) -> None:
+    seen: list[tuple[str, str, bool]] = []
+    register(
+        lambda job: None,
+        settled=lambda job: seen.append((job.status, job.error_code, job.completed_at is None)),
+    )
+    job = JobFactory.create(probe=True)
+
+    only(job).cancel(error_code="unwanted")
+
+    assert seen == [("CANCELLED", "unwanted", False)]
+
+
+# Expiry
+
+
+def test_what_was_not_begun_in_time_is_given_up_with_its_reason(kind: Kind) -> None:
+    row = kind.make(JobStatus.QUEUED, **NEEDS["expire"])
+
+    expired = kind.model.objects.expire()
+
+    stored = fresh(row)
+    assert expired == [row.pk]
+    assert (stored.status, stored.error_code) == (JobStatus.FAILED, "expired")
+    assert stored.error_message == "not done before it expired"
+
+
+@pytest.mark.parametrize("status", WAITING)
+def test_what_expires_later_or_never_waits_on(kind: Kind, status: JobStatus) -> None:
+    kind.make(status, expires_at=timezone.now() + timedelta(minutes=1))
+    kind.make(status, expires_at=None)
+
+    assert kind.model.objects.expire() == []
+
+
+def test_what_is_running_when_it_expires_may_end(kind: Kind) -> None:
+    row = kind.make(JobStatus.PROCESSING, **NEEDS["expire"])
+
+    assert kind.model.objects.expire() == []
+    assert only(row).complete(row, **kind.results) is True
+
+
+def test_what_follows_an_expiry_is_done_and_told_the_reason(register: Register) -> None:
+    seen: list[tuple[str, str]] = []
+    register(lambda job: None, settled=lambda job: seen.append((job.status, job.error_code)))
+    JobFactory.create(probe=True, **NEEDS["expire"])
+
+    Job.objects.expire()
+
+    assert seen == [("FAILED", "expired")]
+
+
+def test_what_expired_first_is_given_up_first_and_only_so_much_at_once(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "MAX_ROWS_AT_ONCE", 2)
+    now = timezone.now()
+    rows = [kind.make(JobStatus.QUEUED, expires_at=now - timedelta(hours=n)) for n in range(1, 4)]
+
+    expired = [set(kind.model.objects.expire()) for _ in range(3)]
+
+    assert expired == [{rows[2].pk, rows[1].pk}, {rows[0].pk}, set()]
+
+
+def test_only_what_a_queryset_holds_expires() -> None:
+    kept, given_up = JobFactory.create_batch(2, probe=True, **NEEDS["expire"])
+
+    assert only(given_up).expire() == [given_up.pk]
+    assert fresh(kept).status == JobStatus.QUEUED
+
+
+# The requeue
+
+
+@pytest.mark.parametrize("status", TRANSITIONS["requeue"][0])
+def test_a_requeued_row_is_as_if_it_were_new_but_for_its_attempts(
+    kind: Kind, status: JobStatus
+) -> None:
+    row = kind.make(status, attempt=2, max_attempts=2, crash_count=1, **NEEDS["expire"])
+    before = timezone.now()
+
+    only(row).requeue(row)
+
+    stored = fresh(row)
+    assert (stored.status, stored.attempt, stored.crash_count) == (JobStatus.QUEUED, 2, 0)
+    assert (stored.error_code, stored.error_message) == ("", "")
+    assert (stored.worker, stored.started_at, stored.completed_at) == (None, None, None)
+    assert stored.expires_at is None
+    assert stored.available_at >= before
+
+
+def test_a_requeued_row_may_be_tried_as_often_as_a_new_one(kind: Kind) -> None:
+    row = kind.make(JobStatus.FAILED, attempt=7, max_attempts=7)
+
+    only(row).requeue(row)
+
+    assert fresh(row).max_attempts == 7 + DEFAULT_MAX_ATTEMPTS
+
+
+def test_a_result_from_before_a_requeue_is_refused(kind: Kind) -> None:
+    stale = kind.make(JobStatus.PROCESSING)
+    only(stale).cancel()
+    only(stale).requeue(fresh(stale))
+    claim(kind, stale, limit=1)
+
+    assert only(stale).complete(stale, **kind.results) is False
+
+
+def test_a_requeued_job_is_told_to_its_handler_as_it_is_now(register: Register) -> None:
+    seen: list[tuple[str, int]] = []
+    register(lambda job: None, requeued=lambda job: seen.append((job.status, job.max_attempts)))
+    job = JobFactory.create(probe=True, failed=True)
+
+    Job.objects.requeue(job)
+
+    assert seen == [("QUEUED", 4)]
+
+
+def test_a_job_that_its_handler_does_not_take_back_stays_as_it_was(register: Register) -> None:
+    def refuse(job: Job) -> None:
+        raise NotRequeueable("ask for a new one")
+
+    register(lambda job: None, requeued=refuse)
+    job = JobFactory.create(probe=True, failed=True)
+    before = columns(job)
+
+    with pytest.raises(NotRequeueable, match="ask for a new one"):
+        Job.objects.requeue(job)
+
+    assert columns(job) == before
+
+
+def test_a_job_of_a_type_that_nobody_can_do_is_not_requeued() -> None:
+    job = JobFactory.create(failed=True, job_type="RETIRED")
+
+    with pytest.raises(UnknownJobType, match="RETIRED"):
+        Job.objects.requeue(job)
+
+    assert fresh(job).status == JobStatus.FAILED
+
+
+def test_a_job_is_not_requeued_while_another_of_its_unique_key_is_active() -> None:
+    failed = JobFactory.create(probe=True, failed=True, unique_key="nightly")
+    JobFactory.create(probe=True, unique_key="nightly")
+
+    with pytest.raises(NotRequeueable, match="unique key"):
+        Job.objects.requeue(failed)
+
+    assert fresh(failed).status == JobStatus.FAILED
+
+
+def test_a_job_is_requeued_when_others_of_its_unique_key_are_over() -> None:
+    failed = JobFactory.create(probe=True, failed=True, unique_key="nightly")
+    JobFactory.create(probe=True, completed=True, unique_key="nightly")
+    JobFactory.create(probe=True, unique_key="hourly")
+
+    assert Job.objects.requeue(failed) is True
+
+
+def test_a_requeue_rings_the_queue_after_the_commit(
+    django_capture_on_commit_callbacks: Any, waiting_rings: Callable[[str], int]
+) -> None:
+    job = JobFactory.create(probe=True, failed=True)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        Job.objects.requeue(job)
+        rings_before_commit = waiting_rings(QUEUE)
+
+    assert (rings_before_commit, waiting_rings(QUEUE)) == (0, 1)
+
+
+def test_a_requeue_that_is_refused_rings_nothing(
+    django_capture_on_commit_callbacks: Any, waiting_rings: Callable[[str], int]
+) -> None:
+    job = JobFactory.create(probe=True, completed=True)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        Job.objects.requeue(job)
+
+    assert waiting_rings(QUEUE) == 0
+
+
+# Priorities
+
+
+@pytest.mark.parametrize(
+    ("priority", "patience"),
+    [(JobPriority.URGENT, timedelta(0)), (1, timedelta(hours=1))],
+    ids=["urgent", "low, as a number"],
+)
+def test_another_priority_is_another_deadline(
+    priority: JobPriority | int, patience: timedelta
+) -> None:
+    job = JobFactory.create(probe=True)
+
+    count = only(job).reprioritise(priority)
+
+    assert count == 1
+    assert fresh(job).priority == priority
+    assert fresh(job).due_by == job.available_at + patience
+
+
+@pytest.mark.parametrize("status", [*TERMINAL, JobStatus.PROCESSING])
+def test_the_priority_of_what_has_begun_stays(status: JobStatus) -> None:
+    job = KINDS["job"].make(status)
+    before = columns(job)
+
+    count = Job.objects.reprioritise(JobPriority.URGENT)
+
+    assert count == 0
+    assert columns(job) == before
+
+
+def test_an_unknown_priority_is_given_to_no_job() -> None:
+    job = JobFactory.create(probe=True)
+
+    with pytest.raises(ValueError, match="9 is not a valid JobPriority"):
+        Job.objects.reprioritise(9)
+
+    assert fresh(job).priority == JobPriority.NORMAL
+
+
+def test_a_job_with_a_higher_priority_is_claimed_first() -> None:
+    first, second = JobFactory.create_batch(2, probe=True)
+    only(second).reprioritise(JobPriority.URGENT)
+
+    assert claim(KINDS["job"], first, limit=2) == [second, first]
 
 
 # Workers
@@ -470,6 +981,28 @@ def test_stopping_counts_the_workers_that_had_not_stopped() -> None:
 
     assert Worker.objects.stop() == 1
     assert not Worker.objects.live().exists()
+
+
+def loads_of_workers() -> dict[Worker, int]:
+    workers: Any = Worker.objects.with_load()
+    return {worker: worker.load for worker in workers}
+
+
+def test_the_load_of_a_worker_is_how_many_rows_it_holds_of_every_kind() -> None:
+    busy, idle = WorkerFactory.create_batch(2)
+    JobFactory.create_batch(2, processing=True, worker=busy)
+    ChunkTaskFactory.create(claimed=True, worker=busy)
+
+    assert loads_of_workers() == {busy: 3, idle: 0}
+
+
+def test_what_a_worker_no_longer_does_is_no_load() -> None:
+    worker = WorkerFactory.create()
+    JobFactory.create(completed=True, worker=worker)
+    JobFactory.create(failed=True, worker=worker)
+    JobFactory.create(cancelled=True, worker=worker)
+
+    assert loads_of_workers() == {worker: 0}
 
 
 # Rows that cannot be

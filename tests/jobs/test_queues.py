@@ -63,14 +63,11 @@ def test_a_ring_fills_up_to_the_limit_and_says_how_many_fitted() -> None:
     assert queues.ring("chunks", times=9) == 2
 
 
-def test_a_ring_carries_nothing_and_does_not_stay_for_ever(
-    redis_connection: redis.Redis,
-) -> None:
+def test_a_ring_carries_nothing_and_has_no_job_behind_it(redis_connection: redis.Redis) -> None:
     queues.ring("chunks")
 
-    [job] = queues.get_queue("chunks").get_jobs()
-    assert (job.func_name, job.args, job.kwargs) == (queues.RING, [], {})
-    assert 0 < int(redis_connection.ttl(job.key)) <= queues.RING_TTL_SECONDS
+    assert redis_connection.lrange("rq:queue:chunks", 0, -1) == [queues.RING.encode()]
+    assert redis_connection.keys("rq:job*") == []
 
 
 @pytest.mark.usefixtures("_redis_is_away")

@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs import handlers
 from jobs.choices import JobStatus
 from jobs.exceptions import PermanentError, TransientError
 from jobs.handlers import WorkSource
 from jobs.models import Job
-from jobs.services import runner
+from jobs.services import drain as drain_module
 from jobs.services.retry import RetryHandler
 from jobs.services.runner import JobRunner
 from processing.choices import CHUNK_QUEUE
@@ -309,7 +310,7 @@ def test_the_last_ready_job_wakes_nobody(register: Register, waiting_rings: Coun
 def test_a_slice_that_is_over_leaves_the_rest_and_rings_for_it(
     register: Register, waiting_rings: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(drain_module, "SLICE_SECONDS", 0.0)
     make_job()
     make_job()
     make_job()
@@ -323,7 +324,7 @@ def test_a_slice_that_is_over_leaves_the_rest_and_rings_for_it(
 
 
 def test_a_slice_does_at_least_one_job(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "SLICE_SECONDS", -1.0)
+    monkeypatch.setattr(drain_module, "SLICE_SECONDS", -1.0)
     make_job()
     register(lambda job: None)
 
@@ -372,14 +373,15 @@ def test_one_broken_job_does_not_keep_a_worker_from_the_next(register: Register)
     assert (count, sound.status) == (2, JobStatus.COMPLETED)
 
 
-def test_a_result_that_no_database_can_store_fails_the_job_and_not_the_worker() -> None:
-    source = WorkSource(Job, lambda job: {"payload": {"bytes": "bad\x00byte"}})
+def test_a_result_that_no_database_can_store_fails_the_job_and_not_the_worker(
+    register: Register,
+) -> None:
+    register(lambda job: None)
+    bad = {"payload": {"bytes": "bad\x00byte"}}
+    handlers.register_work(QUEUE, WorkSource(Job, lambda job: bad))
     job = make_job(max_attempts=1)
-    worker = WorkerFactory.create()
-    [claimed] = Job.objects.claim(queue_name=QUEUE, worker=worker)
 
-    accepted = JobRunner(worker=worker).run(source, claimed)
+    drain()
 
     job.refresh_from_db()
-    assert accepted
     assert (job.status, job.error_code) == (JobStatus.FAILED, "error")

@@ -5,21 +5,36 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
+from jobs import schedules
 from jobs.choices import JobStatus
-from jobs.managers import POISON_CRASH_COUNT
-from jobs.models import Job, Worker
+from jobs.managers.work import POISON_CRASH_COUNT
+from jobs.models import Job, Work, Worker
+from jobs.schedules import Schedule
 from jobs.services import sweeper
 from jobs.services.sweeper import SweepReport
 from processing.models import ChunkTask, ProcessingTask
 from tests.factories.jobs import JobFactory, WorkerFactory
 from tests.factories.processing import ChunkTaskFactory
+from tests.jobs.conftest import QUEUE, Register
 
 pytestmark = pytest.mark.django_db
 
+#: What makes a job one of the type that ``register`` registers.
+PROBE = {"job_type": "PROBE", "queue_name": QUEUE}
+
+#: Work that crashes once more is poison.
+LAST_CHANCE = POISON_CRASH_COUNT - 1
+
 Count = Callable[[str], int]
+
+
+@pytest.fixture(autouse=True)
+def _no_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "_schedules", {})
+    monkeypatch.setattr(schedules, "_seen", {})
 
 
 @pytest.fixture
@@ -30,6 +45,20 @@ def _another_leader() -> Iterator[None]:
         cursor.execute("SELECT pg_advisory_lock(%s)", [sweeper.LEADER_LOCK])
     yield
     other.close()
+
+
+def refuse(job: Job) -> None:
+    raise KeyError("processing_id")
+
+
+def lose_the_database(job: Job) -> None:
+    raise OperationalError("the connection is lost")
+
+
+def reason(work: Work) -> tuple[str, str]:
+    """Return what became of ``work``, and why."""
+    work.refresh_from_db()
+    return work.status, work.error_code
 
 
 def test_a_sweep_with_nothing_to_do_does_nothing() -> None:
@@ -81,6 +110,114 @@ def test_poison_of_a_type_that_is_no_longer_registered_does_not_stop_the_sweep()
     report = sweeper.sweep()
 
     assert report == SweepReport(poisoned=1, workers_lost=1)
+
+
+def test_work_that_nobody_wants_any_more_is_given_up_in_every_queue() -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    job = JobFactory.create(expires_at=past)
+    due = JobFactory.create(due=True, expires_at=past)
+    chunk = ChunkTaskFactory.create(expires_at=past)
+
+    report = sweeper.sweep()
+
+    assert report == SweepReport(expired=3)
+    assert [reason(work) for work in (job, due, chunk)] == [(JobStatus.FAILED, "expired")] * 3
+    assert ProcessingTask.objects.get().failed_chunks == 1
+
+
+def test_work_that_may_still_begin_in_time_is_kept() -> None:
+    job = JobFactory.create(expires_at=timezone.now() + timedelta(minutes=1))
+
+    report = sweeper.sweep()
+
+    assert report == SweepReport(rung=("transcription",))
+    assert reason(job) == (JobStatus.QUEUED, "")
+
+
+def test_poison_whose_end_fails_stays_and_all_other_work_is_rescued(
+    register: Register, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(lambda job: None, settled=refuse)
+    stuck = JobFactory.create(stalled=True, crash_count=LAST_CHANCE, **PROBE)
+    poison = JobFactory.create(stalled=True, crash_count=LAST_CHANCE, job_type="RETIRED")
+    stalled = JobFactory.create(stalled=True)
+    chunk = ChunkTaskFactory.create(stalled=True)
+
+    report = sweeper.sweep()
+
+    assert report is not None
+    assert (report.requeued, report.poisoned, report.stuck) == (2, 1, 1)
+    assert reason(stuck) == (JobStatus.PROCESSING, "")
+    assert reason(poison) == (JobStatus.FAILED, "poison")
+    assert [reason(work)[0] for work in (stalled, chunk)] == [JobStatus.QUEUED] * 2
+    assert f"job {stuck.pk}" in caplog.text
+
+
+def test_poison_whose_end_failed_is_given_up_once_that_works(register: Register) -> None:
+    register(lambda job: None, settled=refuse)
+    stuck = JobFactory.create(stalled=True, crash_count=LAST_CHANCE, **PROBE)
+    sweeper.sweep()
+    register(lambda job: None)
+
+    report = sweeper.sweep()
+
+    assert report == SweepReport(poisoned=1)
+    assert reason(stuck) == (JobStatus.FAILED, "poison")
+
+
+def test_expired_work_whose_end_fails_stays_and_all_other_work_ends(
+    register: Register, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(lambda job: None, settled=refuse)
+    past = timezone.now() - timedelta(seconds=1)
+    stuck = JobFactory.create(expires_at=past, **PROBE)
+    expired = JobFactory.create(expires_at=past)
+    due = JobFactory.create(due=True)
+
+    report = sweeper.sweep()
+
+    assert report is not None
+    assert (report.expired, report.stuck, report.promoted) == (1, 1, 1)
+    assert reason(stuck) == (JobStatus.QUEUED, "")
+    assert reason(expired) == (JobStatus.FAILED, "expired")
+    assert reason(due)[0] == JobStatus.QUEUED
+    assert f"job {stuck.pk}" in caplog.text
+
+
+def test_a_database_that_goes_away_fails_the_sweep(register: Register) -> None:
+    register(lambda job: None, settled=lose_the_database)
+    JobFactory.create(stalled=True, crash_count=LAST_CHANCE, **PROBE)
+
+    with pytest.raises(OperationalError):
+        sweeper.sweep()
+
+
+def test_what_recurs_is_enqueued_and_rung_for(register: Register, waiting_rings: Count) -> None:
+    register(lambda job: None)
+    schedules.register_schedule(Schedule("probe", "* * * * *", "PROBE"))
+
+    report = sweeper.sweep()
+
+    assert report == SweepReport(scheduled=1, rung=(QUEUE,))
+    assert Job.objects.get().job_type == "PROBE"
+    assert waiting_rings(QUEUE) >= 1
+
+
+def test_a_schedule_that_cannot_be_enqueued_stops_nothing_else(
+    register: Register, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(lambda job: None)
+    retired = Schedule("retired", "* * * * *", "RETIRED")
+    monkeypatch.setattr(schedules, "_schedules", {"retired": retired})
+    schedules.register_schedule(Schedule("probe", "* * * * *", "PROBE"))
+    due = JobFactory.create(due=True)
+
+    report = sweeper.sweep()
+
+    assert report is not None
+    assert (report.promoted, report.scheduled) == (1, 1)
+    assert reason(due)[0] == JobStatus.QUEUED
+    assert "schedule retired" in caplog.text
 
 
 def test_a_worker_that_fell_silent_is_marked_as_gone() -> None:
