@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from jobs.choices import ACTIVE, TERMINAL, WAITING, JobPriority, JobStatus
+from jobs.identifiers import uuid7
 from jobs.managers.job import JobManager
 from jobs.managers.work import DEFAULT_MAX_ATTEMPTS, WorkManager
 from jobs.managers.worker import WorkerManager
@@ -55,7 +56,7 @@ class Work(models.Model):
     has no time for a foreign key's check.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     queue_name = models.CharField(max_length=50)
     status = models.CharField(
         max_length=10,

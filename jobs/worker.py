@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from django.utils import timezone
 from rq import SimpleWorker
-from rq.worker.base import WorkerStatus
 from rq.worker_registration import clean_worker_registry
 
 from jobs import queues
@@ -103,7 +102,6 @@ class DoorbellWorker(SimpleWorker):
 
     def execute_job(self, job: RqJob, queue: Queue) -> None:
         """Claim and run what is ready on the queue that was rung."""
-        self.set_state(WorkerStatus.BUSY)
         self.has_crashed = True  # rq logs what is raised and ends as if all were well
         self.runner.drain(queue.name)
         self.has_crashed = False

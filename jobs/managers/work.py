@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from jobs import handlers
 from jobs import specifications as spec
 from jobs.choices import TRANSITIONS, JobStatus
-from jobs.managers.statements import CLAIM, COMPLETE_ALL
+from jobs.managers import statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -106,13 +106,14 @@ class WorkQuerySet(models.QuerySet[W]):
             skip_locked=True, of=("self",)
         )
         with transaction.atomic(using=self.db):
-            query, parameters = candidates[:limit].query.sql_with_params()
-            statement = CLAIM.format(table=self.model._meta.db_table, candidates=query)
+            compiler = candidates[:limit].query.get_compiler(using=self.db)
+            query, parameters = compiler.as_sql()
+            statement = statements.claim(self.model, query)
             now = [*parameters, worker.pk, LEASE.total_seconds()]
             claimed = list(self.raw(statement, now, using=self.db))
         for work in claimed:
             work.worker = worker
-        return sorted(claimed, key=attrgetter("due_by", "pk"))
+        return sorted(claimed, key=attrgetter("place"))
 
     def renew(self) -> int:
         """Extend the leases of the PROCESSING rows in this queryset; return how many."""
@@ -127,7 +128,7 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def complete_all(self, works: Sequence[Work]) -> list[Work]:
         """Complete work that has no results in one transaction; return what was accepted."""
-        statement = COMPLETE_ALL.format(table=self.model._meta.db_table)
+        statement = statements.complete_all(self.model)
         works = sorted(works, key=lambda work: (work.created_at, work.pk))  # as _locked does
         claims = [work.pk for work in works], [work.attempt for work in works]
         with transaction.atomic(using=self.db):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jobs.models import Work
 
 #: A batch is claimed to last about this long, so that no other worker misses its rows.
-BATCH_SECONDS = 0.1
+BATCH_SECONDS = 0.2
 
 #: The most rows of a batch: more make a claim no cheaper per row.
 MAX_BATCH = 100
@@ -89,6 +89,11 @@ class Batch:
     def waiting_count(self) -> int:
         """How many rows nobody has taken yet."""
         return len(self._waiting)
+
+    @property
+    def finished_count(self) -> int:
+        """How many rows are to be recorded."""
+        return len(self._done)
 
     @property
     def is_empty(self) -> bool:

@@ -10,10 +10,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    connections,
+    transaction,
+)
 
 from jobs import handlers, queues
-from jobs.services.batch import BATCH_SECONDS, Batch
+from jobs.services.batch import MAX_BATCH, Batch
 from jobs.services.outage import DatabaseIsAway, recorded
 
 if TYPE_CHECKING:
@@ -36,6 +44,9 @@ UNEVEN_SECONDS = 0.02
 #: Of what is left, a worker claims one part in so many.
 LEFT_TO_OTHERS = 4
 
+#: After this long without work a worker asks whether its connection still stands.
+REST_SECONDS = 1.0
+
 #: How often a worker whose threads are busy claims and records.
 LOOK_SECONDS = 0.02
 
@@ -50,23 +61,30 @@ class Drain:
         self.objects = self.source.model.objects
         self.pace = runner.pace_of(queue_name)
         self.batch = Batch()
+        if time.monotonic() - runner.drained_at > REST_SECONDS:
+            close_old_connections()  # those whose server was restarted meanwhile
         self.is_hungry = threading.Event()
+        self.is_over = threading.Event()
+        self.relief = threading.Thread(target=self._relieve, daemon=True)
         self.deadline = time.monotonic() + SLICE_SECONDS
         self.has_begun = False
         self.has_rung = False
+        self.is_full = False
 
     def one_by_one(self) -> None:
         """Run rows in this thread, batch by batch."""
         with self._relief():
-            while self._goes_on():
-                count = self._claim(self._fair_limit())
-                if not count:
-                    break
+            while self._goes_on() and (count := self._record_and_claim(self._fair_limit())):
+                is_long = count * self.pace.seconds_per_row >= UNEVEN_SECONDS
+                if is_long:
+                    self._wake_another()
                 started = time.monotonic()
                 while not self.runner.is_stopping() and (work := self.batch.take()):
                     self._work(work)
                 self.pace.observe(count, time.monotonic() - started)
-                self._record()
+                if not is_long:
+                    self._wake_another()
+            self._record()
             self._give_back()
 
     def with_threads(self) -> None:
@@ -81,14 +99,18 @@ class Drain:
                 self.is_hungry.clear()
                 if self._goes_on():
                     held = len(crew) + self.batch.waiting_count
-                    self._claim(threads + self.pace.rows_in(threads * BATCH_SECONDS) - held)
+                    limit = threads + self.pace.rows_in(LOOK_SECONDS) * threads - held
+                    if limit > 0:
+                        self._take(self._claimed(limit), limit)
                 else:
                     self._give_back()
                 for _ in range(min(self.batch.waiting_count, threads - len(crew))):
                     crew.add(pool.submit(self._work_in_thread))
-                self._record()
                 if not crew:
                     break
+                self._wake_another()
+                if not self.is_hungry.is_set() or self.batch.finished_count >= MAX_BATCH:
+                    self._record()
                 self.is_hungry.wait(LOOK_SECONDS)
                 ended = {future for future in crew if future.done()}
                 crew -= ended
@@ -100,7 +122,6 @@ class Drain:
         """Whether to claim more; rings for what is left when the time is over."""
         if self.runner.is_stopping():
             return False
-        close_old_connections()
         if time.monotonic() < self.deadline or not self.has_begun:
             return True
         self._ring_if_ready()
@@ -113,23 +134,49 @@ class Drain:
         1987). Where a batch is over in a moment, the count would cost more than it saves.
         """
         limit = 1 if self.source.is_heavy else self.pace.limit
-        if limit * self.pace.seconds_per_row < UNEVEN_SECONDS:
+        if limit == 1 or limit * self.pace.seconds_per_row < UNEVEN_SECONDS:
             return limit
         left = self.objects.ready().on_queue(self.queue_name)[: limit * LEFT_TO_OTHERS].count()
         return min(limit, max(1, left // LEFT_TO_OTHERS))
 
-    def _claim(self, limit: int) -> int:
-        """Claim up to ``limit`` rows into the batch; return how many."""
-        if limit < 1:
-            return 0
-        claimed = self.objects.claim(
-            queue_name=self.queue_name, worker=self.runner.worker, limit=limit
-        )
+    def _record_and_claim(self, limit: int) -> int:
+        """Record what is done and claim the next rows, with one commit; return how many."""
+        done = self.batch.take_finished()
+        try:
+            with transaction.atomic():
+                if not done:
+                    _leave_the_disk_for_later()
+                accepted, claimed = self._completed(done), self._claimed(limit)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("the database is away: %s", error)
+            connection.close()
+            accepted, claimed = recorded(lambda: self._completed(done)), []
+            recorded(self._let_go)
+        self._refuse(done, accepted)
+        return self._take(claimed, limit)
+
+    def _claimed(self, limit: int) -> list[Work]:
+        worker = self.runner.worker
+        return self.objects.claim(queue_name=self.queue_name, worker=worker, limit=limit)
+
+    def _take(self, claimed: list[Work], limit: int) -> int:
+        """Put rows whose claim is committed into the batch; return how many."""
         self.batch.add(claimed)
         self.has_begun = True
-        if len(claimed) == limit and not self.has_rung:
-            self.has_rung = self._ring_if_ready()
+        self.is_full = len(claimed) == limit
+        if len(claimed) > 1 and self.relief.ident is None:
+            self.relief.start()
         return len(claimed)
+
+    def _let_go(self) -> None:
+        """Give back all that this worker holds: what it may have claimed and never heard of."""
+        self.objects.held_by([self.runner.worker.pk]).rescue(crashed=False)
+        queues.ring(self.queue_name)
+
+    def _wake_another(self) -> None:
+        """Ring, once in a drain, when there was more to claim than this worker took."""
+        if self.is_full and not self.has_rung:
+            self.has_rung = self._ring_if_ready()
 
     def _work(self, work: Work) -> None:
         """Run one row; record it now when something may follow from its end, else later."""
@@ -155,8 +202,13 @@ class Drain:
     def _record(self) -> None:
         """Record what is done and not recorded yet."""
         done = self.batch.take_finished()
-        if done:
-            accepted = recorded(lambda: self.objects.complete_all(done))
+        self._refuse(done, recorded(lambda: self._completed(done)))
+
+    def _completed(self, done: list[Work]) -> list[Work]:
+        return self.objects.complete_all(done) if done else []
+
+    def _refuse(self, done: list[Work], accepted: list[Work]) -> None:
+        if len(accepted) < len(done):
             for work in set(done) - set(accepted):
                 self.runner.refuse(work)
 
@@ -174,19 +226,15 @@ class Drain:
 
     @contextmanager
     def _relief(self) -> Iterator[None]:
-        """Meanwhile, see to it that nothing is stuck behind a row that takes long."""
-        is_over = threading.Event()
-        thread = threading.Thread(target=self._relieve, args=(is_over,), daemon=True)
-        if not self.source.is_heavy:
-            thread.start()
+        """Meanwhile, once rows wait here, see to it that none is stuck behind another for long."""
         try:
             yield
         finally:
-            is_over.set()
+            self.is_over.set()
 
-    def _relieve(self, is_over: threading.Event) -> None:
+    def _relieve(self) -> None:
         _leave_signals_to_the_main_thread()
-        while not is_over.wait(OVERDUE_SECONDS / 2):
+        while not self.is_over.wait(OVERDUE_SECONDS / 2):
             if self.batch.is_empty or time.monotonic() - self.batch.touched < OVERDUE_SECONDS:
                 continue
             try:
@@ -196,6 +244,15 @@ class Drain:
                 logger.warning("could not relieve %s: %s", self.runner.worker, error)
             finally:
                 connections.close_all()
+
+
+def _leave_the_disk_for_later() -> None:
+    """Do not wait until this transaction is on disk: it only claims.
+
+    A claim that is lost when the database's host fails has not happened, and its rows are ready.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO off")
 
 
 def _leave_signals_to_the_main_thread() -> None:

@@ -5,11 +5,12 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from jobs import handlers
 from jobs.choices import JobPriority, JobStatus
 from jobs.exceptions import InvalidJob
+from jobs.identifiers import uuid7
 from jobs.managers.work import DEFAULT_MAX_ATTEMPTS
 from jobs.services.priority import PriorityManager
 
@@ -28,6 +29,11 @@ MAX_DEPTH = 100
 
 #: The character NUL as JSON writes it: no backslash stands before its own.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+#: Made once: ``json.dumps`` makes one for each call that does not want its defaults.
+_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
+
+_PRIORITIES = tuple(JobPriority.values)
 
 _priority_manager = PriorityManager()
 
@@ -81,8 +87,8 @@ def row_of(request: JobRequest, now: datetime) -> JobRow:
     for what no job can be, so that a database never refuses a row and all others with it.
     """
     queue_name = handlers.handler_of(request.job_type).queue_name
-    if request.priority not in JobPriority.values:
-        known = ", ".join(map(str, JobPriority.values))
+    if request.priority not in _PRIORITIES:
+        known = ", ".join(map(str, _PRIORITIES))
         raise InvalidJob(f"priority {request.priority!r} is none of {known}")
     attempts = request.max_attempts
     if not isinstance(attempts, int) or not 1 <= attempts <= MOST_ATTEMPTS:
@@ -91,7 +97,7 @@ def row_of(request: JobRequest, now: datetime) -> JobRow:
     if request.expires_at is not None and _aware(request.expires_at) <= available_at:
         raise InvalidJob("it expires before it may begin")
     return JobRow(
-        id=uuid4(),
+        id=uuid7(),
         queue_name=queue_name,
         status=JobStatus.QUEUED if available_at == now else JobStatus.SCHEDULED,
         job_type=request.job_type,
@@ -137,7 +143,7 @@ def _encoded(payload: dict[str, Any]) -> str:
     if not isinstance(payload, dict):
         raise InvalidJob("its payload is no object")
     try:
-        text = json.dumps(payload, allow_nan=False, ensure_ascii=False)
+        text = _encoder.encode(payload)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidJob(f"its payload is not JSON: {error}") from None

@@ -1,6 +1,8 @@
 """What a worker does when its doorbell rings."""
 
 import logging
+import math
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
@@ -37,6 +39,7 @@ class JobRunner:
         self.is_stopping = is_stopping
         self.retry_handler = retry_handler or RetryHandler()
         self.count = 0
+        self.drained_at = -math.inf
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
 
     def drain(self, queue_name: str) -> int:
@@ -51,6 +54,7 @@ class JobRunner:
             drain.with_threads()
         else:
             drain.one_by_one()
+        self.drained_at = time.monotonic()
         return self.count - before
 
     def run(self, source: WorkSource, work: Work) -> dict[str, Any] | None:

@@ -11,7 +11,9 @@ import pytest
 from jobs.choices import TERMINAL, JobStatus
 from jobs.exceptions import NotRequeueable
 from jobs.models import Job, Worker
+from jobs.services.bulk import bulk_enqueue
 from jobs.services.enqueueing import enqueue_job
+from jobs.services.requests import JobRequest
 from tests.concurrency.threads import at_once
 from tests.factories.jobs import JobFactory, WorkerFactory
 from tests.jobs.conftest import QUEUE
@@ -115,8 +117,8 @@ def test_batches_that_overlap_complete_each_row_once() -> None:
 
 
 def test_a_cancellation_and_other_priorities_of_the_same_jobs_wait_for_nobody() -> None:
-    jobs = moved_about(JobFactory.create_batch(100, probe=True))
-
+    bulk_enqueue(JobRequest("PROBE") for _ in range(1_000))
+    jobs = list(Job.objects.all())
     calls: list[Callable[[], Any]] = [
         partial(Job.objects.reprioritise, priority) for priority in (1, 2, 3, 4)
     ]

@@ -319,6 +319,14 @@ def test_a_unique_key_of_a_job_that_is_over_is_free(status: JobStatus) -> None:
     assert report.enqueued_count == 1
 
 
+def test_of_the_jobs_of_a_unique_key_the_active_one_is_named() -> None:
+    JobFactory.create(probe=True, completed=True, unique_key="k")
+    active = JobFactory.create(probe=True, unique_key="k")
+    JobFactory.create(probe=True, failed=True, unique_key="k")
+
+    assert bulk_enqueue([JobRequest("PROBE", unique_key="k")]).ids == [active.pk]
+
+
 def test_each_workspace_has_idempotency_keys_of_its_own() -> None:
     workspaces = [uuid4(), None, uuid4()]
     requests = [

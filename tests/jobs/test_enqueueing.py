@@ -215,6 +215,14 @@ def test_a_unique_key_is_free_when_its_job_is_over(status: JobStatus) -> None:
     assert enqueue_job(job_type="PROBE", unique_key="k") != first
 
 
+def test_of_the_jobs_of_a_unique_key_the_active_one_is_returned() -> None:
+    JobFactory.create(probe=True, completed=True, unique_key="k")
+    active = JobFactory.create(probe=True, unique_key="k")
+    JobFactory.create(probe=True, failed=True, unique_key="k")
+
+    assert enqueue_job(job_type="PROBE", unique_key="k") == active
+
+
 def test_a_unique_key_is_one_for_all_workspaces() -> None:
     first = enqueue_job(job_type="PROBE", unique_key="k", workspace_id=uuid4())
 

@@ -554,7 +554,7 @@ def test_jobs_live_as_the_model_says_whatever_happens_to_them(
         settled=lambda job: LifeCycle.settled.update([(job.pk, str(job.status))]),
     )
     # Equal examples have equal ids, so that what is due at once comes in the same order again.
-    monkeypatch.setattr(requests, "uuid4", lambda: UUID(int=next(LifeCycle.ids)))
+    monkeypatch.setattr(requests, "uuid7", lambda: UUID(int=next(LifeCycle.ids)))
 
     run_state_machine_as_test(
         LifeCycle,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from processing.models import ChunkTask, ProcessingTask
 from tests.factories.jobs import JobFactory, WorkerFactory
 from tests.factories.processing import ChunkTaskFactory, ProcessingTaskFactory
 from tests.jobs.conftest import QUEUE, Register
+from tests.queries import queries_of
 
 pytestmark = pytest.mark.django_db
 
@@ -426,10 +428,34 @@ def test_a_cancelled_claim_is_refused_alone() -> None:
 
 
 def test_what_was_deleted_meanwhile_is_refused_alone() -> None:
-    job, deleted = JobFactory.create_batch(2, probe=True, processing=True)
+    JobFactory.create_batch(2, probe=True)
+    job, deleted = Job.objects.claim(queue_name=QUEUE, worker=WorkerFactory.create(), limit=2)
     Job.objects.filter(pk=deleted.pk).delete()
 
     assert Job.objects.complete_all([deleted, job]) == [job]
+
+
+def test_completing_many_claims_asks_as_often_as_completing_one() -> None:
+    JobFactory.create_batch(11, probe=True)
+    worker = WorkerFactory.create()
+    one, many = (
+        Job.objects.claim(queue_name=QUEUE, worker=worker, limit=limit) for limit in (1, 10)
+    )
+
+    for_one = queries_of(lambda: Job.objects.complete_all(one))
+    for_many = queries_of(lambda: Job.objects.complete_all(many))
+
+    assert len(for_many) == len(for_one)
+
+
+def test_a_claim_of_many_asks_as_often_as_a_claim_of_one() -> None:
+    JobFactory.create_batch(11, probe=True)
+    claim_some = partial(Job.objects.claim, queue_name=QUEUE, worker=WorkerFactory.create())
+
+    for_one = queries_of(lambda: claim_some(limit=1))
+    for_many = queries_of(lambda: claim_some(limit=10))
+
+    assert len(for_many) == len(for_one)
 
 
 def test_claims_of_different_attempts_are_completed_together() -> None:
