@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: help install demo serve test fast check lint types migrations format bench-transcribe clean
+.PHONY: help install demo serve test fast check lint types migrations format state-machine bench-transcribe bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -49,8 +49,14 @@ format: $(VENV)/installed ## format the code
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+state-machine: $(VENV)/installed ## write docs/state_machine.md anew
+	@$(BIN)/python manage.py document_state_machine
+
 bench-transcribe: $(VENV)/installed ## measure the main job against its limits and its peers
 	@$(BIN)/python -m tests.bench.transcribe
 
+bench-queue: $(VENV)/installed ## measure the job queue against its limits and its peers
+	@$(BIN)/python -m tests.bench.queue $(ARGS)
+
 clean: ## remove the virtual environment and everything Longhand has written
-	rm -rf $(VENV) var
+	rm -rf $(VENV) .venv-bench var

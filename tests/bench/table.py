@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Row:
-    """One figure; ``ratio`` is ours over theirs, and ``limit`` what it may be."""
+    """One figure; ``ratio`` is ours over theirs, and ``limit`` what it may be.
+
+    Without a limit it is there to be read beside the others.
+    """
 
     name: str
     ours: float
     theirs: float
     unit: str
-    limit: float
+    limit: float | None = None
     is_less_better: bool = True
 
     @property
@@ -21,6 +24,7 @@ class Row:
 
     @property
     def is_met(self) -> bool:
+        assert self.limit is not None
         return self.ratio <= self.limit if self.is_less_better else self.ratio >= self.limit
 
 
@@ -40,14 +44,19 @@ class Table:
         sys.stdout.write(f"\n{header}\n")
         for row in self.rows:
             sys.stdout.write(f"{_line(row)}\n")
-        met = sum(row.is_met for row in self.rows)
-        sys.stdout.write(f"met {met} of {len(self.rows)}\n")
-        sys.exit(met < len(self.rows))
+        limited = [row for row in self.rows if row.limit is not None]
+        met = sum(row.is_met for row in limited)
+        sys.stdout.write(f"met {met} of {len(limited)}\n")
+        sys.exit(met < len(limited))
 
 
 def _line(row: Row) -> str:
-    wanted = f"{'<=' if row.is_less_better else '>='} {row.limit:.2f}"
-    return (
+    wanted, met = "", ""
+    if row.limit is not None:
+        wanted = f"{'<=' if row.is_less_better else '>='} {row.limit:.2f}"
+        met = "yes" if row.is_met else "NO"
+    line = (
         f"{f'{row.name} [{row.unit}]':58} {row.ours:10.2f} {row.theirs:10.2f} "
-        f"{row.ratio:7.3f} {wanted:>8}  {'yes' if row.is_met else 'NO'}"
+        f"{row.ratio:7.3f} {wanted:>8}  {met}"
     )
+    return line.rstrip()
