@@ -156,11 +156,16 @@ class LifeCycle(RuleBasedStateMachine):
         return [row for row in self.in_status(PROCESSING) if row.worker == worker.pk]
 
     def some_claims(self, *, most: int) -> st.SearchStrategy[list[Job]]:
-        """Choose among all claims there ever were, those that are current more often."""
+        """Choose among all claims there ever were; those of rows that run, and of these those
+        that are current, more often.
+        """
         places = range(len(self.tokens))
+        running = {row.pk for row in self.in_status(PROCESSING)}
+        of_running = [place for place in places if self.tokens[place].pk in running]
         current = [place for place in places if self.current(self.tokens[place])]
-        either = st.sampled_from(current or places) | st.sampled_from(places)
-        chosen = st.lists(either, min_size=1, max_size=most, unique=True)
+        stale = [place for place in of_running if place not in current]
+        any_of = st.one_of(st.sampled_from(some or places) for some in (current, stale, places))
+        chosen = st.lists(any_of, min_size=1, max_size=most, unique=True)
         return chosen.map(lambda chosen: [copy.copy(self.tokens[place]) for place in chosen])
 
     def named_by(self, idempotency_key: str | None, unique_key: str | None) -> Row | None:
