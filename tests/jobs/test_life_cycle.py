@@ -164,7 +164,8 @@ class LifeCycle(RuleBasedStateMachine):
         of_running = [place for place in places if self.tokens[place].pk in running]
         current = [place for place in places if self.current(self.tokens[place])]
         stale = [place for place in of_running if place not in current]
-        any_of = st.one_of(st.sampled_from(some or places) for some in (current, stale, places))
+        kinds = [current or places, stale or places, places]
+        any_of = st.one_of([st.sampled_from(kind) for kind in kinds])
         chosen = st.lists(any_of, min_size=1, max_size=most, unique=True)
         return chosen.map(lambda chosen: [copy.copy(self.tokens[place]) for place in chosen])
 
