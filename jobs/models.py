@@ -236,7 +236,7 @@ class Job(Work):
 class JobDependency(models.Model):
     """``job`` begins when ``depends_on`` has completed, and is cancelled when it never will."""
 
-    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="+")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, db_index=False, related_name="+")
     depends_on = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="+")
 
     class Meta:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
-from django.db.models import Count, F, Min, Q, Value
+from django.db.models import Count, F, Min, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Extract, Greatest, Now
 from psycopg.errors import UniqueViolation
 
@@ -177,7 +177,7 @@ class JobQuerySet(WorkQuerySet["Job"]):
         """Also raise ``NotRequeueable`` while another job of its unique key is active, or while
         a job that it is to follow has not completed.
         """
-        if self._unfiltered().filter(UNMET, pk=work.pk, status__in=TERMINAL).exists():
+        if _dependencies().filter(UNMET, job=work.pk, job__status__in=TERMINAL).exists():
             raise NotRequeueable("a job that it is to follow has not completed")
         try:
             changed = super().requeue(work)
@@ -195,38 +195,55 @@ class JobQuerySet(WorkQuerySet["Job"]):
         The rows are locked first: of two jobs that complete at once, the one that comes
         second sees the first.
         """
-        with transaction.atomic(using=self.db):
-            blocked = self.filter(status=JobStatus.BLOCKED)._locked()
-            ids = {job.pk: job.queue_name for job in blocked.only("pk", "queue_name")}
-            unmet = self._unfiltered().filter(UNMET, pk__in=ids)
-            for pk in unmet.values_list("pk", flat=True):
-                ids.pop(pk, None)
-            for queue_name in set(ids.values()):
-                queues.ring_on_commit(queue_name)
-            return self._unfiltered()._transition("unblock", list(ids), available_at=Now())
+        with transaction.atomic(using=self.db, savepoint=False):
+            blocked = self.filter(status=JobStatus.BLOCKED)._locked().only("pk", "queue_name")
+            queue_names = {job.pk: job.queue_name for job in blocked}
+            if not queue_names:
+                return 0
+            free = self._unfiltered().alias(unmet=_last_unmet()).filter(unmet=None)
+            count = free._transition("unblock", list(queue_names), available_at=Now())
+            if count:
+                for queue_name in set(queue_names.values()):
+                    queues.ring_on_commit(queue_name)
+            return count
 
     def _follow(self, works: Sequence[Work]) -> None:
         """Also let go or cancel the jobs that were to follow ``works``."""
         super()._follow(works)
-        ended = {work.pk: work.status == JobStatus.COMPLETED for work in works}
-        if not self._blocked_by(ended):
-            return  # as nearly always, and one query is what that may cost
-        lost = self._blocked_by({pk for pk, is_completed in ended.items() if not is_completed})
-        level = lost
-        while level := self._blocked_by(level) - lost:
-            lost |= level
-        if lost:
+        completed = {work.pk for work in works if work.status == JobStatus.COMPLETED}
+        if lost := self._lost_with({work.pk for work in works} - completed):
             self._unfiltered().filter(pk__in=lost, status=JobStatus.BLOCKED).cancel(
                 error_code=DEPENDENCY, error_message="a job it was to follow did not complete"
             )
-        released = self._blocked_by({pk for pk, is_completed in ended.items() if is_completed})
-        if released:
-            self._unfiltered().filter(pk__in=released).unblock()
+        if completed:
+            followers = _dependencies().filter(depends_on__in=completed).values("job")
+            self._unfiltered().filter(pk__in=followers).unblock()
+
+    def _lost_with(self, ended: set[UUID]) -> set[UUID]:
+        """Return the blocked jobs that follow one of ``ended``, and all that follow them."""
+        lost: set[UUID] = set()
+        level = ended
+        while level:
+            level = self._blocked_by(level) - lost
+            lost |= level
+        return lost
 
     def _blocked_by(self, ids: Collection[UUID]) -> set[UUID]:
         """Return the blocked jobs that depend on one of ``ids``."""
         blocked = self._unfiltered().filter(status=JobStatus.BLOCKED, depends_on__in=ids)
         return set(blocked.values_list("pk", flat=True))
+
+
+def _dependencies() -> models.QuerySet[Any]:
+    from jobs.models import JobDependency  # noqa: PLC0415  which has managers from here
+
+    return JobDependency.objects.all()
+
+
+def _last_unmet() -> Subquery:
+    """What keeps a job blocked, looked for from its last end: the first have likely completed."""
+    unmet = _dependencies().filter(UNMET, job=OuterRef("pk")).order_by("-depends_on_id")
+    return Subquery(unmet.values("pk")[:1])
 
 
 def _seconds(span: Any) -> Extract:

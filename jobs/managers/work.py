@@ -105,7 +105,7 @@ class WorkQuerySet(models.QuerySet[W]):
         candidates = candidates.only("pk", "due_by", "crash_count").select_for_update(
             skip_locked=True, of=("self",)
         )
-        with transaction.atomic(using=self.db):
+        with transaction.atomic(using=self.db, savepoint=False):
             compiler = candidates[:limit].query.get_compiler(using=self.db)
             query, parameters = compiler.as_sql()
             statement = statements.claim(self.model, query)
@@ -131,7 +131,7 @@ class WorkQuerySet(models.QuerySet[W]):
         statement = statements.complete_all(self.model)
         works = sorted(works, key=lambda work: (work.created_at, work.pk))  # as _locked does
         claims = [work.pk for work in works], [work.attempt for work in works]
-        with transaction.atomic(using=self.db):
+        with transaction.atomic(using=self.db, savepoint=False):
             with connections[self.db].cursor() as cursor:
                 cursor.execute(statement, claims)
                 changed = set(cursor.fetchall())

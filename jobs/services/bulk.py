@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from jobs import queues
 from jobs.exceptions import BulkRefused, InvalidJob, Refusal, UnknownJobType
 from jobs.models import Job
+from jobs.services.insertion import copy_rows, insert_rows
 from jobs.services.requests import JobRequest, JobRow, row_of
 
 #: Rows that are sent and checked for their keys at once.
@@ -47,38 +47,29 @@ def bulk_enqueue(requests: Iterable[JobRequest], *, continue_on_error: bool = Fa
     now = timezone.now()
     refused: list[Refusal] = []
     ids: list[UUID | None] = []
+
+    def rows(batch: list[JobRequest]) -> Iterator[tuple[int, JobRow]]:
+        for request in batch:
+            try:
+                row = row_of(request, now)
+            except (InvalidJob, UnknownJobType) as error:
+                refused.append(Refusal(len(ids), error.code, str(error)))
+                ids.append(None)
+            else:
+                ids.append(row.id)
+                if continue_on_error or not refused:
+                    yield len(ids) - 1, row
+
     with transaction.atomic():
         for batch in _batches(requests):
-            rows: dict[int, JobRow] = {}
-            for request in batch:
-                try:
-                    rows[len(ids)] = row = row_of(request, now)
-                except (InvalidJob, UnknownJobType) as error:
-                    refused.append(Refusal(len(ids), error.code, str(error)))
-                    ids.append(None)
-                else:
-                    ids.append(row.id)
-            if continue_on_error or not refused:
-                for index, pk in writer.write(rows).items():
-                    ids[index] = pk
+            for index, pk in writer.write(rows(batch)).items():
+                ids[index] = pk
         report = BulkReport(ids, frozenset(writer.existing), refused)
         if refused and not continue_on_error:
             raise BulkRefused(refused, len(ids))
         for queue_name in writer.queue_names:
             queues.ring_on_commit(queue_name)
     return report
-
-
-_COLUMNS = ", ".join(JobRow._fields)
-_FIELDS: list[Any] = [Job._meta.get_field(name) for name in JobRow._fields]
-_VALUES = ", ".join(f"%s::{field.cast_db_type(connection)}[]" for field in _FIELDS)
-
-_COPY = f"COPY processing_jobs ({_COLUMNS}) FROM STDIN"
-_INSERT = (
-    f"INSERT INTO processing_jobs ({_COLUMNS}) "  # noqa: S608  our own names
-    f"SELECT * FROM unnest({_VALUES}) "
-    "ON CONFLICT DO NOTHING RETURNING id"
-)
 
 
 class _Writer:
@@ -88,45 +79,35 @@ class _Writer:
         self.existing: set[int] = set()
         self.queue_names: set[str] = set()
 
-    def write(self, rows: dict[int, JobRow]) -> dict[int, UUID]:
+    def write(self, rows: Iterable[tuple[int, JobRow]]) -> dict[int, UUID]:
         """Insert rows; return the ids of jobs that stood in the way of some, by their keys."""
-        self.queue_names |= {row.queue_name for row in rows.values()}
-        keyed = {i: row for i, row in rows.items() if row.idempotency_key or row.unique_key}
-        _copy([row for i, row in rows.items() if i not in keyed])
+        keyed: dict[int, JobRow] = {}
+        copy_rows(self._without_keys(rows, keyed))
         found: dict[int, UUID] = {}
         while keyed:
-            inserted = _insert(list(keyed.values()))
+            inserted = insert_rows(list(keyed.values()))
             keyed = {i: row for i, row in keyed.items() if row.id not in inserted}
             found |= _existing(keyed)
             keyed = {i: row for i, row in keyed.items() if i not in found}
         self.existing |= found.keys()
         return found
 
+    def _without_keys(
+        self, rows: Iterable[tuple[int, JobRow]], keyed: dict[int, JobRow]
+    ) -> Iterator[JobRow]:
+        """Put the rows with keys into ``keyed``; hand on the others."""
+        for index, row in rows:
+            self.queue_names.add(row.queue_name)
+            if row.idempotency_key or row.unique_key:
+                keyed[index] = row
+            else:
+                yield row
+
 
 def _batches(requests: Iterable[JobRequest]) -> Iterator[list[JobRequest]]:
     iterator = iter(requests)
     while batch := list(islice(iterator, BATCH_SIZE)):
         yield batch
-
-
-def _copy(rows: list[JobRow]) -> None:
-    """Insert rows that nothing can stand in the way of, the fastest way there is."""
-    if not rows:
-        return
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for row in rows:
-            copy.write_row(row)
-
-
-def _insert(rows: list[JobRow]) -> set[UUID]:
-    """Insert the rows whose keys nobody has; return the ids of those.
-
-    In the order of their keys, so that two that insert the same never wait for each other.
-    """
-    rows = sorted(rows, key=lambda row: (row.idempotency_key or "", row.unique_key or ""))
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [list(column) for column in zip(*rows, strict=True)])
-        return {pk for (pk,) in cursor.fetchall()}
 
 
 def _existing(rows: dict[int, JobRow]) -> dict[int, UUID]:

@@ -6,17 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
-from psycopg.errors import UniqueViolation
 
 from jobs import queues
 from jobs.choices import ACTIVE, JobPriority, JobStatus
 from jobs.exceptions import InvalidJob
 from jobs.managers.work import DEFAULT_MAX_ATTEMPTS
-from jobs.models import Job, JobDependency
-from jobs.services.requests import JobRequest, row_of
+from jobs.models import Job
+from jobs.services.insertion import insert_dependencies, insert_row
+from jobs.services.requests import JobRequest, JobRow, row_of
 
 
 def enqueue_job(
@@ -58,56 +58,50 @@ def enqueue_job(
         unique_key=unique_key,
     )
     row = row_of(request, timezone.now())
-    job = Job(**(row._asdict() | {"payload": request.payload}))
     if after:
-        existing = _insert_after(job, after)
-    elif idempotency_key or unique_key:
-        existing = _insert_once(job)
-    else:
-        job.save(force_insert=True)
-        existing = None
+        return _insert_after(row._replace(status=JobStatus.BLOCKED), request, after)
+    existing = _insert_once(row)
     if existing is not None:
         return existing
-    if job.status == JobStatus.QUEUED:
-        queues.ring_on_commit(job.queue_name)
-    return job
+    if row.status == JobStatus.QUEUED:
+        queues.ring_on_commit(row.queue_name)
+    return _job_of(row, request)
 
 
-def existing_job(job: Job) -> Job | None:
-    """Return the job that stands in the way of ``job`` by one of its keys, if there is one."""
+def existing_job(row: JobRow | Job) -> Job | None:
+    """Return the job that stands in the way of ``row`` by one of its keys, if there is one."""
     same = Q(pk__in=[])
-    if job.idempotency_key:
-        same |= Q(workspace_id=job.workspace_id, idempotency_key=job.idempotency_key)
-    if job.unique_key:
-        same |= Q(unique_key=job.unique_key, status__in=ACTIVE)
+    if row.idempotency_key:
+        same |= Q(workspace_id=row.workspace_id, idempotency_key=row.idempotency_key)
+    if row.unique_key:
+        same |= Q(unique_key=row.unique_key, status__in=ACTIVE)
     return Job.objects.filter(same).order_by("created_at").first()
 
 
-def _insert_after(job: Job, after: Sequence[Job]) -> Job | None:
-    """Insert ``job`` as one that follows ``after``; return the one that its keys name already.
+def _insert_after(row: JobRow, request: JobRequest, after: Sequence[Job]) -> Job:
+    """Insert a row that follows ``after``; return it, or the job that its keys name already.
 
-    The rows of ``after`` are locked, so that none of them ends without seeing its dependent.
+    The rows of ``after`` are locked, so that none of them ends without seeing its dependent;
+    last of all, because no worker can claim them meanwhile.
     """
     ids = {other.pk for other in after}
     with transaction.atomic():
+        if (existing := _insert_once(row)) is not None:
+            return existing  # whatever became of what it was to follow
+        insert_dependencies(row.id, ids)
         rows = Job.objects.filter(pk__in=ids).order_by("created_at", "pk")
         statuses = dict(rows.select_for_update(no_key=True).values_list("pk", "status"))
         _ring_for_the_passed_over(statuses)
-        if (existing := existing_job(job)) is not None:
-            return existing  # whatever became of what it was to follow
         if missing := ids - statuses.keys():
             raise InvalidJob(f"it is to follow what does not exist: {', '.join(map(str, missing))}")
         for pk, status in statuses.items():
             if status in (JobStatus.FAILED, JobStatus.CANCELLED):
                 raise InvalidJob(f"it is to follow job {pk}, which is {status}: it could not begin")
-        if set(statuses.values()) != {JobStatus.COMPLETED}:
-            job.status = JobStatus.BLOCKED
-        existing = _insert_once(job)
-        if existing is None:
-            JobDependency.objects.bulk_create(
-                JobDependency(job=job, depends_on_id=pk) for pk in statuses
-            )
-    return existing
+        job = _job_of(row, request)
+        if set(statuses.values()) == {JobStatus.COMPLETED}:
+            Job.objects.filter(pk=job.pk).unblock()
+            job.refresh_from_db(fields=["status", "available_at"])
+    return job
 
 
 def _ring_for_the_passed_over(statuses: dict[UUID, str]) -> None:
@@ -117,20 +111,21 @@ def _ring_for_the_passed_over(statuses: dict[UUID, str]) -> None:
         queues.ring_on_commit(queue_name)
 
 
-def _insert_once(job: Job) -> Job | None:
-    """Insert ``job`` or return the one that its keys name already.
+def _insert_once(row: JobRow) -> Job | None:
+    """Insert a row or return the job that its keys name already.
 
-    The one that stood in the way may end before it is read: then there is room for ``job``.
+    The one that stood in the way may end before it is read: then there is room for this one.
     """
-    while True:
-        try:
-            with transaction.atomic():
-                job.save(force_insert=True)
-        except IntegrityError as error:
-            if not isinstance(error.__cause__, UniqueViolation):
-                raise
-            existing = existing_job(job)
-            if existing is not None:
-                return existing
-        else:
-            return None
+    existing = None
+    while existing is None and not insert_row(row):
+        existing = existing_job(row)
+    return existing
+
+
+def _job_of(row: JobRow, request: JobRequest) -> Job:
+    """Return the job that was requested and written as ``row``."""
+    written = row._asdict() | {"payload": request.payload}
+    job = Job(**written, error_code="", error_message="")
+    job._state.adding = False
+    job._state.db = connection.alias
+    return job

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -104,7 +105,7 @@ def row_of(request: JobRequest, now: datetime) -> JobRow:
         payload=_encoded(request.payload),
         priority=JobPriority(request.priority),
         available_at=available_at,
-        due_by=_priority_manager.due_by(available_at, request.priority),
+        due_by=_due_by(available_at, request.priority),
         expires_at=request.expires_at,
         max_attempts=int(attempts),
         subject_id=_uuid(request.subject_id),
@@ -114,6 +115,12 @@ def row_of(request: JobRequest, now: datetime) -> JobRow:
         unique_key=_key(request.unique_key),
         created_at=now,
     )
+
+
+@lru_cache
+def _due_by(available_at: datetime, priority: int) -> datetime:
+    """Return a deadline; jobs that come together have it in common."""
+    return _priority_manager.due_by(available_at, priority)
 
 
 def _aware(moment: datetime | None) -> Any:

@@ -40,6 +40,28 @@ def test_a_job_is_queued_where_its_type_is_done() -> None:
     assert stored.due_by - stored.available_at == timedelta(seconds=30)
 
 
+@pytest.mark.parametrize("after", ["nothing", "completed", "running"])
+def test_the_job_that_is_returned_is_the_one_that_is_stored(after: str) -> None:
+    to_follow = {
+        "nothing": [],
+        "completed": [JobFactory.create(completed=True)],
+        "running": [JobFactory.create(processing=True)],
+    }[after]
+
+    job = enqueue_job(
+        job_type="PROBE",
+        payload={"what": 1},
+        after=to_follow,
+        created_by=get_user_model().objects.create_user("ada"),
+        workspace_id=uuid4(),
+        idempotency_key="a key",
+        expires_at=timezone.now() + timedelta(hours=1),
+    )
+
+    assert vars(job) | {"_state": None} == vars(Job.objects.get(pk=job.pk)) | {"_state": None}
+    assert not job._state.adding
+
+
 def test_a_job_says_what_it_is_about_and_whose_it_is() -> None:
     subject_id, workspace_id = uuid4(), uuid4()
     user = get_user_model().objects.create_user("ada")
