@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jobs.models import Work
 
 #: A batch is claimed to last about this long, so that no other worker misses its rows.
-BATCH_SECONDS = 0.2
+BATCH_SECONDS = 0.4
 
 #: The most rows of a batch: more make a claim no cheaper per row.
 MAX_BATCH = 100

@@ -21,7 +21,7 @@ from django.db import (
 )
 
 from jobs import handlers, queues
-from jobs.services.batch import MAX_BATCH, Batch
+from jobs.services.batch import BATCH_SECONDS, MAX_BATCH, Batch
 from jobs.services.outage import DatabaseIsAway, recorded
 
 if TYPE_CHECKING:
@@ -47,8 +47,10 @@ LEFT_TO_OTHERS = 4
 #: After this long without work a worker asks whether its connection still stands.
 REST_SECONDS = 1.0
 
-#: How often a worker whose threads are busy claims and records.
+#: How soon a worker whose threads are busy looks for more and records what is done; and how
+#: late, when it has found nothing for a while.
 LOOK_SECONDS = 0.02
+LATEST_LOOK_SECONDS = 0.2
 
 
 class Drain:
@@ -70,11 +72,12 @@ class Drain:
         self.has_begun = False
         self.has_rung = False
         self.is_full = False
+        self.is_alone = False
 
     def one_by_one(self) -> None:
         """Run rows in this thread, batch by batch."""
         with self._relief():
-            while self._goes_on() and (count := self._record_and_claim(self._fair_limit())):
+            while self._goes_on() and (count := self._record_and_claim(self._limit())):
                 is_long = count * self.pace.seconds_per_row >= UNEVEN_SECONDS
                 if is_long:
                     self._wake_another()
@@ -91,31 +94,37 @@ class Drain:
         """Run rows in ``source.threads`` threads; claim and record in this one."""
         threads = self.source.threads
         crew: set[Future[None]] = set()
+        pause = LOOK_SECONDS
         with (
             self._relief(),
             ThreadPoolExecutor(threads, initializer=_leave_signals_to_the_main_thread) as pool,
         ):
             while True:
                 self.is_hungry.clear()
-                if self._goes_on():
-                    held = len(crew) + self.batch.waiting_count
-                    limit = threads + self.pace.rows_in(LOOK_SECONDS) * threads - held
-                    if limit > 0:
-                        self._take(self._claimed(limit), limit)
-                else:
-                    self._give_back()
-                for _ in range(min(self.batch.waiting_count, threads - len(crew))):
-                    crew.add(pool.submit(self._work_in_thread))
-                if not crew:
-                    break
-                self._wake_another()
-                if not self.is_hungry.is_set() or self.batch.finished_count >= MAX_BATCH:
-                    self._record()
-                self.is_hungry.wait(LOOK_SECONDS)
                 ended = {future for future in crew if future.done()}
                 crew -= ended
                 for future in ended:
                     future.result()
+                is_idle = not crew and self.batch.is_empty
+                self.is_alone &= not is_idle
+                if not self._goes_on():
+                    self._give_back()
+                elif not self.is_alone:
+                    held = len(crew) + self.batch.waiting_count
+                    limit = threads + self._spare() - held
+                    if limit > 0 and self._take_together(limit, is_idle=is_idle):
+                        pause = LOOK_SECONDS
+                for _ in range(min(self.batch.waiting_count, threads - len(crew))):
+                    future = pool.submit(self._work_in_thread)
+                    future.add_done_callback(lambda _: self.is_hungry.set())
+                    crew.add(future)
+                if not crew and not self.is_alone:
+                    break
+                self._wake_another()
+                if not self.is_hungry.is_set() or self.batch.finished_count >= MAX_BATCH:
+                    self._record()
+                is_hungry = self.is_hungry.wait(pause)
+                pause = LOOK_SECONDS if is_hungry else min(2 * pause, LATEST_LOOK_SECONDS)
         self._record()
 
     def _goes_on(self) -> bool:
@@ -127,17 +136,31 @@ class Drain:
         self._ring_if_ready()
         return False
 
-    def _fair_limit(self) -> int:
-        """How many rows to claim: fewer towards the end, so that workers end together.
+    def _limit(self) -> int:
+        limit = 1 if self.source.is_heavy else self.pace.limit
+        return limit if limit == 1 else max(1, self._fair(limit))
+
+    def _spare(self) -> int:
+        """Return how many rows may wait for a thread, so that no thread waits for a claim.
+
+        As many as are done until the next look, or one for each thread; none towards the end,
+        when another worker's threads would have to do without them.
+        """
+        threads = self.source.threads
+        each = self.pace.rows_in(LOOK_SECONDS) or min(1, self.pace.rows_in(BATCH_SECONDS))
+        spare = self._fair(each * threads, left_to_others=2)
+        return spare if spare >= min(each, 1) * threads else 0
+
+    def _fair(self, limit: int, left_to_others: int = LEFT_TO_OTHERS) -> int:
+        """Return how many rows to claim: fewer towards the end, so that workers end together.
 
         A share of what is left each time: guided self-scheduling (Polychronopoulos and Kuck,
         1987). Where a batch is over in a moment, the count would cost more than it saves.
         """
-        limit = 1 if self.source.is_heavy else self.pace.limit
-        if limit == 1 or limit * self.pace.seconds_per_row < UNEVEN_SECONDS:
+        if not limit or limit * self.pace.seconds_per_row < UNEVEN_SECONDS * self.source.threads:
             return limit
-        left = self.objects.ready().on_queue(self.queue_name)[: limit * LEFT_TO_OTHERS].count()
-        return min(limit, max(1, left // LEFT_TO_OTHERS))
+        ready = self.objects.ready().on_queue(self.queue_name)
+        return min(limit, ready[: limit * left_to_others].count() // left_to_others)
 
     def _record_and_claim(self, limit: int) -> int:
         """Record what is done and claim the next rows, with one commit; return how many."""
@@ -168,6 +191,18 @@ class Drain:
             self.relief.start()
         return len(claimed)
 
+    def _take_together(self, limit: int, *, is_idle: bool) -> int:
+        """Claim rows that run beside others, but one that crashed a worker only when idle.
+
+        Until then it is given back, and nothing else is claimed. Returns how many are taken.
+        """
+        claimed = self._claimed(limit)
+        self.is_alone = any(work.crash_count for work in claimed)
+        if self.is_alone and not is_idle:
+            self._release(claimed)
+            return 0
+        return self._take(claimed, limit)
+
     def _let_go(self) -> None:
         """Give back all that this worker holds: what it may have claimed and never heard of."""
         self.objects.held_by([self.runner.worker.pk]).rescue(crashed=False)
@@ -197,7 +232,6 @@ class Drain:
                 self.pace.observe(1, time.monotonic() - started)
         finally:
             connections.close_all()
-            self.is_hungry.set()
 
     def _record(self) -> None:
         """Record what is done and not recorded yet."""
@@ -214,11 +248,13 @@ class Drain:
 
     def _give_back(self) -> None:
         """Let others have the rows that wait here."""
-        waiting = self.batch.take_all()
-        if waiting:
-            held = self.objects.held_by([self.runner.worker.pk])
-            held.filter(pk__in=[work.pk for work in waiting]).rescue(crashed=False)
-            queues.ring(self.queue_name)
+        if waiting := self.batch.take_all():
+            self._release(waiting)
+
+    def _release(self, works: list[Work]) -> None:
+        held = self.objects.held_by([self.runner.worker.pk])
+        held.filter(pk__in=[work.pk for work in works]).rescue(crashed=False)
+        queues.ring(self.queue_name)
 
     def _ring_if_ready(self) -> bool:
         is_ready = self.objects.ready().on_queue(self.queue_name).exists()

@@ -253,6 +253,27 @@ def test_no_more_rows_of_a_threaded_queue_are_run_at_once_than_it_has_threads(
     assert most == [THREADS]
 
 
+@pytest.mark.parametrize("place", [0, 1, THREADS, 5 * THREADS])
+def test_a_row_that_crashed_a_worker_is_run_beside_no_other_in_threads(
+    register_threaded: Register, place: int
+) -> None:
+    held: dict[int, int] = {}
+
+    def run(job: Job) -> None:
+        number = job.payload["number"]
+        held[number] = Job.objects.filter(status=JobStatus.PROCESSING).count()
+
+    register_threaded(run)
+    jobs = enqueue_in_order(10 * THREADS)
+    Job.objects.filter(pk=jobs[place].pk).update(crash_count=1)
+
+    warmed_up(make_runner()).drain(QUEUE)
+
+    assert held[place] == 1
+    assert max(held.values()) > 1
+    assert statuses() == {JobStatus.COMPLETED}
+
+
 def test_a_row_that_fails_in_a_thread_fails_alone(register_threaded: Register) -> None:
     def run(job: Job) -> None:
         if job.payload["number"] == 3:

@@ -66,7 +66,7 @@ class Ours(Peer):
         end = numbers[-1] + 1
         enqueue_job(job_type=end_type(task), payload={"number": end}, after=jobs)
         while not board().started(end):
-            time.sleep(0.001)
+            time.sleep(0.002)
 
     def enqueue_bursts(self, count: int) -> float:
         """Return the seconds that ``count`` calls of ``enqueue_job`` take; each of them rings."""
