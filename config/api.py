@@ -2,6 +2,7 @@
 
 from rest_framework.routers import DefaultRouter
 
+from caching.api.viewsets import CacheEntryViewSet, CacheViewSet
 from jobs.api.viewsets import JobViewSet
 from processing.api.viewsets import RecordingViewSet, TranscriptViewSet
 
@@ -10,5 +11,7 @@ router.include_format_suffixes = False
 router.register("recordings", RecordingViewSet, basename="recording")
 router.register("transcripts", TranscriptViewSet, basename="transcript")
 router.register("jobs", JobViewSet, basename="job")
+router.register("cache/entries", CacheEntryViewSet, basename="cache-entry")
+router.register("cache", CacheViewSet, basename="cache")
 
 urlpatterns = router.urls

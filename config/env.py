@@ -49,6 +49,11 @@ SWEEP_SECONDS: int = _read.int("SWEEP_SECONDS", default=5)
 #: A worker that is at one chunk for longer than this is killed; the chunk is tried again.
 CHUNK_TIME_LIMIT_SECONDS: int = _read.int("CHUNK_TIME_LIMIT_SECONDS", default=1800)
 
+#: What each process may keep of the cache in its memory.
+CACHE_MEMORY_BYTES: int = _read.int("CACHE_MEMORY_BYTES", default=64 * 1024**2)
+#: How long the cache waits for Redis before it goes on without.
+CACHE_REDIS_TIMEOUT_SECONDS: float = _read.float("CACHE_REDIS_TIMEOUT_SECONDS", default=0.05)
+
 #: Jobs that ended longer ago are deleted every night; 0 keeps them for ever.
 JOB_RETENTION_DAYS: int = _read.int("JOB_RETENTION_DAYS", default=30)
 if not 0 <= JOB_RETENTION_DAYS <= 36_500:

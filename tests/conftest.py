@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
+from caching.hierarchy import forget_hierarchies, hierarchies
 from config import embedded
 
 
@@ -38,6 +39,16 @@ def redis_connection() -> Iterator["redis.Redis"]:
 @pytest.fixture(autouse=True)
 def _empty_redis(redis_connection: "redis.Redis") -> None:
     redis_connection.flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Leave nothing in the cache, whose connections are its own: no transaction undoes them."""
+    yield
+    if hierarchies():
+        forget_hierarchies()
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE cache_entries, cache_tags, cache_repairs, cache_counters")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,7 @@
 """The settings of every installation; what differs between them comes from ``config.env``."""
 
+from typing import Any
+
 from config import embedded, env
 
 BASE_DIR = env.BASE_DIR
@@ -79,19 +81,25 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Redis: nothing in it is pickled, for whoever can write to Redis could then run code here.
 
 REDIS_URL = env.REDIS_URL or embedded.redis_url()
-CACHES = {
+CACHES: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": env.with_query(REDIS_URL, socket_connect_timeout=1, socket_timeout=2),
+        "BACKEND": "caching.backend.MultiLevelCache",
+        "LOCATION": REDIS_URL,
         "KEY_PREFIX": "longhand",
         "OPTIONS": {
-            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-            "IGNORE_EXCEPTIONS": True,  # a cache that is away is a miss
+            "NAMESPACE": "longhand",
+            "MAX_BYTES": env.CACHE_MEMORY_BYTES,
+            "REDIS_TIMEOUT_SECONDS": env.CACHE_REDIS_TIMEOUT_SECONDS,
+            "POLICIES": {
+                # what is counted or remembered for a moment needs no table
+                "throttle_": {"LEVELS": ["L2"]},
+                "django.contrib.sessions": {"LEVELS": ["L1", "L2"]},
+                # read once by each of many workers: their memory is better used
+                "chunk:": {"LEVELS": ["L2", "L3"]},
+            },
         },
     },
 }
-DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
-DJANGO_REDIS_SCAN_ITERSIZE = 1000
 
 # A client made from a URL gives up on a dead Redis in milliseconds, one made from host and
 # port in seconds. django-rq reads timeouts from nowhere but the URL; rq raises them itself

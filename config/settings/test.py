@@ -9,9 +9,8 @@ from config.settings.base import CACHES, DATABASES, ENGINES, REDIS_URL, RQ_QUEUE
 #: Redis' database 0 is for people, 1 for pytest alone, 2 and on for the workers of pytest -n.
 REDIS_DATABASE = 2 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw"))
 REDIS_URL = env.with_query(REDIS_URL, db=REDIS_DATABASE)
-CACHES["default"]["LOCATION"] = env.with_query(
-    str(CACHES["default"]["LOCATION"]), db=REDIS_DATABASE
-)
+CACHES["default"]["LOCATION"] = REDIS_URL
+CACHES["default"]["OPTIONS"]["NAMESPACE"] = f"test{REDIS_DATABASE}"  # channels know no databases
 for queue in RQ_QUEUES.values():
     queue["URL"] = env.with_query(queue["URL"], db=REDIS_DATABASE)
 

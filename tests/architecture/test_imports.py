@@ -25,8 +25,16 @@ MAY_IMPORT = {
 MAX_LINES = 300
 
 #: Where the errors of all handlers are judged: those of running them, and those of what
-#: follows when nobody runs them any more, which must not keep a sweep from the other rows.
-JUDGES = {"jobs/services/runner.py", "jobs/services/sweeper.py"}
+#: follows when nobody runs them any more, which must not keep a sweep from the other rows. And
+#: in the cache: where a loader's error goes to all who wait, and the threads that nobody waits
+#: for, which must not end by one.
+JUDGES = {
+    "jobs/services/runner.py",
+    "jobs/services/sweeper.py",
+    "caching/breaker.py",
+    "caching/keeper.py",
+    "caching/loading.py",
+}
 
 #: Words that name no noun.
 NO_NOUNS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "base_classes"}

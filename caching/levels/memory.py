@@ -1,0 +1,144 @@
+"""The nearest level: what this process has seen lately, as bytes that nobody can change."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from cachebox import LRUCache
+
+from caching.entries import Entry, Tag
+
+#: Values of these types are handed out as they are; of all others each caller gets its own.
+IMMUTABLE = frozenset({str, bytes, int, float, bool, type(None)})
+
+#: What an entry takes besides its key and its value: its slot, and its place in the cache.
+OVERHEAD_BYTES = 400
+
+#: Writes of keys that share a stripe are told apart by luck: one in so many.
+STRIPES = 1024
+
+
+class Slot(NamedTuple):
+    """An entry in memory. ``value`` is what to hand out; where ``is_encoded``, what to decode."""
+
+    until: float
+    tags: tuple[Tag, ...]
+    is_encoded: bool
+    value: Any
+    entry: Entry
+
+
+class MemoryLevel:
+    """A cache of at most ``max_bytes`` and ``max_entries``; what was used longest ago makes room.
+
+    A copy of what was read elsewhere is refused when its key was written or invalidated after
+    the reading began: ask for a ``ticket`` first, and hand it in with the copy.
+    """
+
+    def __init__(self, *, max_bytes: int, max_entries: int) -> None:
+        self.max_bytes = max_bytes
+        self._least_bytes = max(1, max_bytes // max_entries)
+        self._slots: LRUCache[str, Slot] = LRUCache(max_bytes, getsizeof=self.size_of)
+        self._tickets = [0] * STRIPES
+        self._lock = threading.Lock()
+        self.get = self._slots.get
+        self.eviction_count = 0
+
+    def ticket(self, key: str) -> int:
+        """Return what changes when ``key`` is written or invalidated."""
+        return self._tickets[hash(key) % STRIPES]
+
+    def put(self, key: str, entry: Entry, value: Any, *, until: float, ticket: int) -> None:
+        """Keep what was just written elsewhere, unless what is later is there or was dropped."""
+        with self._lock:
+            held = self._slots.peek(key)
+            is_last = self._tickets[hash(key) % STRIPES] == ticket
+            if is_last if held is None else held.entry.version <= entry.version:
+                self._insert(key, entry, value, until)
+            self._tickets[hash(key) % STRIPES] += 1
+
+    def put_alone(
+        self, key: str, entry: Entry, value: Any, *, until: float, ticket: int | None
+    ) -> bool:
+        """Write what is kept nowhere else; with a ``ticket`` only while it is the key's."""
+        with self._lock:
+            if ticket is not None and self._tickets[hash(key) % STRIPES] != ticket:
+                return False
+            self._tickets[hash(key) % STRIPES] += 1
+            self._insert(key, entry, value, until)
+            return True
+
+    def promote(self, key: str, entry: Entry, value: Any, *, until: float, ticket: int) -> None:
+        """Keep a copy of what was read elsewhere, unless ``key`` was touched meanwhile."""
+        with self._lock:
+            if self._tickets[hash(key) % STRIPES] == ticket:
+                self._insert(key, entry, value, until)
+
+    def drop(self, key: str, *, version: int = 0) -> None:
+        """Forget a key, unless what is held is that very version."""
+        with self._lock:
+            self._tickets[hash(key) % STRIPES] += 1
+            held = self._slots.peek(key)
+            if held is not None and (not version or held.entry.version != version):
+                self._slots.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._tickets = [ticket + 1 for ticket in self._tickets]
+            self._slots.clear()
+
+    def shrink(self, max_bytes: int) -> int:
+        """Forget what was used longest ago until no more than ``max_bytes`` are held."""
+        count = 0
+        with self._lock:
+            while self._slots.current_size() > max_bytes:
+                self._slots.popitem()
+                count += 1
+        self.eviction_count += count
+        return count
+
+    def purge(self) -> int:
+        """Forget what has expired, but for what is wanted stale; return how many entries."""
+        now = time.time()
+        expired = [
+            key
+            for key, slot in self.items()
+            if slot.until <= now and (slot.entry.is_fresh(now) or not slot.entry.is_kept(now))
+        ]
+        for key in expired:
+            self._slots.pop(key, None)
+        return len(expired)
+
+    def items(self) -> Iterator[tuple[str, Slot]]:
+        """Return what is held just now."""
+        with self._lock:
+            return iter(list(self._slots.items()))
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes are held, by estimate."""
+        return self._slots.current_size()
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def _insert(self, key: str, entry: Entry, value: Any, until: float) -> None:
+        is_encoded = type(value) not in IMMUTABLE
+        held = entry.payload if is_encoded else value
+        before = len(self._slots)
+        is_new = key not in self._slots
+        slot = Slot(until, entry.tags, is_encoded, held, entry)
+        if self.size_of(key, slot) > self.max_bytes:
+            self._slots.pop(key, None)
+            return
+        self._slots.insert(key, slot)
+        self.eviction_count += before + is_new - len(self._slots)
+
+    def size_of(self, key: str, slot: Slot) -> int:
+        size = OVERHEAD_BYTES + sys.getsizeof(key) + sys.getsizeof(slot.value)
+        if slot.entry.payload is not None and not slot.is_encoded:
+            size += len(slot.entry.payload)
+        return max(size, self._least_bytes)

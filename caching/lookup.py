@@ -1,0 +1,280 @@
+"""Reading: from the nearest level that knows, with copies for those that are nearer."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from caching.choices import CacheLevel
+from caching.codec import decode
+from caching.exceptions import LevelIsAway, UndecodableEntry
+from caching.options import REDIS_CAP_SECONDS
+from caching.statistics import Count, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from caching.entries import Entry
+    from caching.hierarchy import CacheHierarchy
+    from caching.levels.memory import Slot
+    from caching.patterns import Glob
+
+#: What was read from the database longer ago than this is not copied to Redis any more: half
+#: the life of the tombstones there.
+PROMOTION_SECONDS = 5.0
+
+
+class CacheKey(NamedTuple):
+    """A key as the levels have it, with all that follows from it."""
+
+    full: str
+    prefix: str
+    in_memory: bool
+    in_redis: bool
+    in_database: bool
+    memory_hit: Count
+
+    @property
+    def is_in_memory_alone(self) -> bool:
+        """Whether no other process ever has it."""
+        return not (self.in_redis or self.in_database)
+
+    @classmethod
+    def of(cls, full: str, prefix: str, levels: Collection[CacheLevel]) -> CacheKey:
+        """Return the key that is kept in ``levels`` and counted under ``prefix``."""
+        return cls(
+            full,
+            prefix,
+            in_memory=CacheLevel.MEMORY in levels,
+            in_redis=CacheLevel.REDIS in levels,
+            in_database=CacheLevel.DATABASE in levels,
+            memory_hit=Count(CacheLevel.MEMORY, prefix, Event.HIT),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is for a key: a fresh ``entry`` with its ``value`` and ``level``, or neither.
+
+    ``version`` is what the deciding level has, 0 for nothing. ``stale`` has expired, but was not
+    invalidated.
+    """
+
+    level: CacheLevel | None = None
+    entry: Entry | None = None
+    value: Any = None
+    version: int = 0
+    stale: Entry | None = None
+
+
+class Lookup:
+    """The reading side of a hierarchy."""
+
+    def __init__(self, hierarchy: CacheHierarchy) -> None:
+        self._hierarchy = hierarchy
+        self._memory = hierarchy.memory
+        self._statistics = hierarchy.statistics
+        self._tags_are_current = hierarchy.tags.are_current
+
+    def value(self, key: CacheKey, default: Any = None) -> Any:
+        """Return the value of a key, the caller's own; ``default`` when there is none."""
+        slot = self._slot(key)
+        if slot is not None:
+            return decode(slot.value) if slot.is_encoded else slot.value
+        found = self.shared(key)
+        return default if found.entry is None else found.value
+
+    def found(self, key: CacheKey) -> Found:
+        """Return what there is for a key, and where."""
+        slot = self._slot(key)
+        if slot is None:
+            return self.shared(key)
+        value = decode(slot.value) if slot.is_encoded else slot.value
+        return Found(CacheLevel.MEMORY, slot.entry, value, slot.entry.version)
+
+    def many(self, keys: Sequence[CacheKey]) -> dict[CacheKey, Found]:
+        """Return what there is for each key, with one question to each shared level."""
+        found: dict[CacheKey, Found] = {}
+        missing = []
+        for key in keys:
+            slot = self._slot(key)
+            if slot is None:
+                missing.append(key)
+                if key.in_memory:
+                    self._statistics.add(Event.MISS, key.prefix, level=CacheLevel.MEMORY)
+            else:
+                value = decode(slot.value) if slot.is_encoded else slot.value
+                found[key] = Found(CacheLevel.MEMORY, slot.entry, value, slot.entry.version)
+        tickets = {key: self._memory.ticket(key.full) for key in missing}
+        shared = self._shared_many(missing)
+        for key, one in shared.items():
+            self._promote_to_memory(key, one, tickets[key])
+        return found | shared
+
+    def shared(self, key: CacheKey) -> Found:
+        """Look in the shared levels alone; keep a copy in those that are nearer."""
+        ticket = self._memory.ticket(key.full)
+        if key.in_memory:
+            self._statistics.add(Event.MISS, key.prefix, level=CacheLevel.MEMORY)
+        if key.is_in_memory_alone:
+            return self._stale_in_memory(key, ticket)
+        found = Found()
+        if key.in_redis:
+            with suppress(LevelIsAway):
+                with self._hierarchy.redis_breaker:
+                    entry = self._hierarchy.redis.get(key.full)
+                found = self._judged(key, CacheLevel.REDIS, entry)
+        if found.entry is None and key.in_database:
+            began = time.monotonic()
+            with suppress(LevelIsAway):
+                with self._hierarchy.database_breaker:
+                    entry = self._hierarchy.database.get(key.full)
+                found = self._judged(key, CacheLevel.DATABASE, entry)
+                self._promote_to_redis({key: found}, began)
+        self._promote_to_memory(key, found, ticket)
+        return found
+
+    def decided(self, key: CacheKey) -> Found:
+        """Return what the deciding level has, without a copy of it anywhere."""
+        h = self._hierarchy
+        if key.in_database:
+            with suppress(LevelIsAway):
+                with h.database_breaker:
+                    entry = h.database.get(key.full)
+                return self._judged(key, CacheLevel.DATABASE, entry)
+        if key.in_redis:
+            with suppress(LevelIsAway):
+                with h.redis_breaker:
+                    entry = h.redis.get(key.full)
+                return self._judged(key, CacheLevel.REDIS, entry)
+        if key.is_in_memory_alone:
+            ticket = self._memory.ticket(key.full)
+            return replace(self.found(key), version=ticket)
+        return Found()
+
+    def keys(self, pattern: Glob) -> Iterator[str]:
+        """Yield the complete keys that match and have not expired, each once."""
+        h = self._hierarchy
+        seen = set()
+        now = time.time()
+        for key, slot in self._memory.items():
+            if slot.until > now and pattern.matches(key):
+                seen.add(key)
+                yield key
+        for level, breaker, is_there in (
+            (h.redis, h.redis_breaker, h.has_redis),
+            (h.database, h.database_breaker, h.has_database),
+        ):
+            if is_there:
+                with suppress(LevelIsAway), breaker:
+                    for key in level.keys(pattern):
+                        if key not in seen:
+                            seen.add(key)
+                            yield key
+
+    def loading(self, pattern: Glob) -> set[str]:
+        """Return the complete keys that match and are being loaded, here or elsewhere."""
+        keys = {key for key in self._hierarchy.flights.keys_loading() if pattern.matches(key)}
+        if self._hierarchy.has_redis:
+            with suppress(LevelIsAway), self._hierarchy.redis_breaker:
+                keys.update(self._hierarchy.redis.leased_keys(pattern))
+        return keys
+
+    def _stale_in_memory(self, key: CacheKey, ticket: int) -> Found:
+        """Return what memory alone has of a key that is not fresh; its ticket is its version."""
+        slot = self._memory.get(key.full)
+        now = time.time()
+        if slot is None or slot.entry.is_fresh(now) or not slot.entry.is_kept(now):
+            return Found(version=ticket)
+        is_valid = self._tags_are_current(slot.tags)
+        return Found(version=ticket, stale=slot.entry if is_valid else None)
+
+    def _shared_many(self, keys: Sequence[CacheKey]) -> dict[CacheKey, Found]:
+        found: dict[CacheKey, Found] = {}
+        in_redis = {key.full: key for key in keys if key.in_redis}
+        if in_redis:
+            with suppress(LevelIsAway):
+                with self._hierarchy.redis_breaker:
+                    entries = self._hierarchy.redis.get_many(in_redis)
+                found |= self._fresh(in_redis, CacheLevel.REDIS, entries)
+        in_database = {key.full: key for key in keys if key.in_database and key not in found}
+        if in_database:
+            began = time.monotonic()
+            with suppress(LevelIsAway):
+                with self._hierarchy.database_breaker:
+                    entries = self._hierarchy.database.get_many(in_database)
+                fresh = self._fresh(in_database, CacheLevel.DATABASE, entries)
+                self._promote_to_redis(fresh, began)
+                found |= fresh
+        return found
+
+    def _fresh(
+        self, keys: Mapping[str, CacheKey], level: CacheLevel, entries: Mapping[str, Entry]
+    ) -> dict[CacheKey, Found]:
+        judged = {key: self._judged(key, level, entries.get(full)) for full, key in keys.items()}
+        return {key: found for key, found in judged.items() if found.entry is not None}
+
+    def _slot(self, key: CacheKey) -> Slot | None:
+        """Return what this process has of a key, when it is fresh; count the hit."""
+        slot = self._memory.get(key.full)
+        if slot is None or time.time() >= slot.until or not self._tags_are_current(slot.tags):
+            return None
+        statistics = self._statistics
+        statistics.counts[key.memory_hit] += 1
+        if key.in_database:
+            statistics.reads[key.full] = statistics.reads.get(key.full, 0) + 1
+        return slot
+
+    def _judged(self, key: CacheKey, level: CacheLevel, entry: Entry | None) -> Found:
+        """Return what a level's entry is good for; count it as a hit or a miss."""
+        found = Found()
+        if entry is not None:
+            found = Found(version=entry.version)
+            now = time.time()
+            if (
+                entry.payload is not None
+                and entry.is_kept(now)
+                and self._tags_are_current(entry.tags)
+            ):
+                if not entry.is_fresh(now):
+                    found = Found(version=entry.version, stale=entry)
+                else:
+                    with suppress(UndecodableEntry):
+                        found = Found(level, entry, decode(entry.payload), entry.version)
+                    if found.entry is None:
+                        self._statistics.add(Event.UNDECODABLE, key.prefix, level=level)
+        is_hit = found.entry is not None
+        self._statistics.add(Event.HIT if is_hit else Event.MISS, key.prefix, level=level)
+        if is_hit and key.in_database:
+            self._statistics.reads[key.full] = self._statistics.reads.get(key.full, 0) + 1
+        return found
+
+    def _promote_to_memory(self, key: CacheKey, found: Found, ticket: int) -> None:
+        if found.entry is not None and key.in_memory:
+            until = self._hierarchy.memory_until(key, found.entry)
+            self._memory.promote(key.full, found.entry, found.value, until=until, ticket=ticket)
+            self._statistics.add(Event.PROMOTION, key.prefix, level=CacheLevel.MEMORY)
+
+    def _promote_to_redis(self, found: Mapping[CacheKey, Found], began: float) -> None:
+        entries = {
+            key.full: capped(key, one.entry)
+            for key, one in found.items()
+            if one.entry is not None and key.in_redis
+        }
+        if not entries or time.monotonic() - began > PROMOTION_SECONDS:
+            return
+        with suppress(LevelIsAway), self._hierarchy.redis_breaker:
+            self._hierarchy.redis.promote_many(entries)
+        for key, one in found.items():
+            if one.entry is not None and key.in_redis:
+                self._statistics.add(Event.PROMOTION, key.prefix, level=CacheLevel.REDIS)
+
+
+def capped(key: CacheKey, entry: Entry) -> Entry:
+    """Return an entry as Redis keeps it: for a day at most, where the database has it too."""
+    if not key.in_database:
+        return entry
+    end = time.time() + REDIS_CAP_SECONDS
+    return replace(entry, discard_at=min(entry.discard_at or end, end))
