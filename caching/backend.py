@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
@@ -14,14 +13,13 @@ from django.core.cache.backends.base import (
     memcache_key_warnings,
 )
 
-from caching.choices import CacheLevel
 from caching.codec import encode
 from caching.health import LevelHealth, health_of
 from caching.hierarchy import CacheHierarchy, hierarchy_of
 from caching.invalidation import CacheInvalidator
-from caching.keys import ContentAddresser
+from caching.keys import CacheKey, ContentAddresser
 from caching.loading import LoadPolicy
-from caching.lookup import CacheKey
+from caching.lookup import Found
 from caching.options import CacheOptions
 from caching.patterns import Glob
 
@@ -30,19 +28,6 @@ MAX_KNOWN_KEYS = 10_000
 
 #: Longer keys are hashed: PostgreSQL indexes no more than 2,704 bytes.
 MAX_KEY_BYTES = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class CacheHit:
-    """What ``lookup`` found: a value and the level that had it, or neither."""
-
-    value: Any = None
-    level: CacheLevel | None = None
-
-    @property
-    def is_hit(self) -> bool:
-        """Whether there was a value, be it None."""
-        return self.level is not None
 
 
 class MultiLevelCache(BaseCache):
@@ -117,7 +102,9 @@ class MultiLevelCache(BaseCache):
         return self.hierarchy.writes.touch(cache_key, expires_at=end, discard_at=end)
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        return bool(self.hierarchy.writes.delete_many([self._key(key, version)]))
+        cache_key = self._key(key, version)
+        is_there = self.hierarchy.lookup.found(cache_key).entry is not None
+        return bool(self.hierarchy.writes.delete_many([cache_key])) and is_there
 
     def has_key(self, key: Any, version: int | None = None) -> bool:
         return self.hierarchy.lookup.found(self._key(key, version)).entry is not None
@@ -222,10 +209,9 @@ class MultiLevelCache(BaseCache):
 
     # Beyond it
 
-    def lookup(self, key: Any, version: int | None = None) -> CacheHit:
+    def lookup(self, key: Any, version: int | None = None) -> Found:
         """Return the value of a key and the level that had it."""
-        found = self.hierarchy.lookup.found(self._key(key, version))
-        return CacheHit(found.value, found.level)
+        return self.hierarchy.lookup.found(self._key(key, version))
 
     def invalidate_tags(self, *tags: str) -> None:
         """Make everything that was stored with one of these tags a miss, in every process."""

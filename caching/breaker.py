@@ -19,7 +19,7 @@ PROBE_SECONDS = 0.25
 class Breaker:
     """Guards the calls of one process to one level: ``with breaker: level.get(key)``.
 
-    The first call that raises ``LevelIsAway`` opens it; while it is open every other raises that
+    The first call that raises ``opens_on`` opens it; while it is open every other raises that
     at once. A thread of its own then calls ``probe`` every ``probe_seconds``, and once that
     raises nothing ``recover``, which makes good what the level missed; when that raises nothing
     either, the breaker closes. Safe for threads and forks.
@@ -32,6 +32,7 @@ class Breaker:
         probe: Callable[[], None],
         recover: Callable[[], None],
         probe_seconds: float = PROBE_SECONDS,
+        opens_on: type[LevelIsAway] = LevelIsAway,
     ) -> None:
         self.is_open = False
         self.opened_count = 0
@@ -41,6 +42,8 @@ class Breaker:
         self._probe = probe
         self._recover = recover
         self._probe_seconds = probe_seconds
+        self._opens_on = opens_on
+        self._is_over = threading.Event()
         self._spared_before = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -56,15 +59,19 @@ class Breaker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, LevelIsAway):
+        if isinstance(error, self._opens_on):
             self._open(error)
+
+    def stop(self) -> None:
+        """Probe no more; it stays as it is."""
+        self._is_over.set()
 
     def _spare(self) -> None:
         with self._lock:
             self.spared_count += 1
             if self.is_open and self._thread is None:  # as in a process forked meanwhile
                 self._start()
-        raise LevelIsAway(f"{self._name} is away")
+        raise self._opens_on(f"{self._name} is away")
 
     def _open(self, error: LevelIsAway) -> None:
         with self._lock:
@@ -100,8 +107,7 @@ class Breaker:
 
     def _run(self) -> None:
         last_problem = ""
-        while True:
-            time.sleep(self._probe_seconds)
+        while not self._is_over.wait(self._probe_seconds):
             try:
                 self._probe()
                 self._recover()

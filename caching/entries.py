@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 Tag = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """A value and how long it is good for. All times are Unix times in seconds.
+
+    Nobody changes one; that this is not enforced saves a third of making one.
 
     ``payload`` is the encoded value (``caching.codec``), None for a tombstone: what was here was
     deleted, and what was read from elsewhere before that must not be put in its place.

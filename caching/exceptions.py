@@ -9,6 +9,18 @@ class LevelIsAway(CachingError):
     """A level cannot be reached just now; its place is taken by the others."""
 
 
+class RedisIsAway(LevelIsAway):
+    """Redis cannot be reached."""
+
+
+class DatabaseIsAway(LevelIsAway):
+    """PostgreSQL cannot be reached."""
+
+
+class LevelIsBusy(LevelIsAway):
+    """This process asks too much of a level at once; there is nothing wrong with the level."""
+
+
 class UndecodableEntry(CachingError):
     """What a level holds is no entry: of an older format, cut off, or tampered with."""
 

@@ -20,7 +20,7 @@ from django.core.signals import setting_changed
 from caching.backplane import Backplane
 from caching.breaker import Breaker
 from caching.choices import CacheLevel
-from caching.exceptions import LevelIsAway
+from caching.exceptions import DatabaseIsAway, LevelIsAway, RedisIsAway
 from caching.keeper import Keeper
 from caching.levels.database import DatabaseLevel
 from caching.levels.memory import MemoryLevel
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from caching.entries import Entry
-    from caching.lookup import CacheKey
+    from caching.keys import CacheKey
 
 #: While nobody tells of other processes' writes, a copy in memory is good for this long.
 BLIND_SECONDS = 1.0
@@ -63,9 +63,14 @@ class CacheHierarchy:
         )
         self.database = DatabaseLevel(options.database)
         self.repair = repair = Repair(self)
-        self.redis_breaker = Breaker("Redis", probe=self.redis.ping, recover=repair.redis)
+        self.redis_breaker = Breaker(
+            "Redis", probe=self.redis.ping, recover=repair.redis, opens_on=RedisIsAway
+        )
         self.database_breaker = Breaker(
-            "PostgreSQL", probe=self.database.ping, recover=repair.database
+            "PostgreSQL",
+            probe=self.database.ping,
+            recover=repair.database,
+            opens_on=DatabaseIsAway,
         )
         self.backplane = Backplane(self.redis.pubsub, self)
         self.keeper = Keeper(self)
@@ -83,6 +88,8 @@ class CacheHierarchy:
         """End all that ``start`` began, and give back connections."""
         self.backplane.stop()
         self.keeper.stop()
+        self.redis_breaker.stop()
+        self.database_breaker.stop()
         self.redis.close()
         self.database.close()
 

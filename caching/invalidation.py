@@ -1,7 +1,7 @@
 """Taking things out of the cache: by key, pattern, tag, age, or because memory is short."""
 
-from collections.abc import Callable, Iterable
-from itertools import chain, islice
+from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from django.core.cache import caches
 from django.db import transaction
 
 from caching.exceptions import InvalidPattern
+from caching.models import CacheEntry
 from caching.patterns import Glob
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ class CacheInvalidator:
         """Make everything that has one of these tags a miss, however its key is hashed."""
         self._now_and_after_commit(lambda: self._invalidated(tags))
 
+    def erase(self, *tags: str) -> None:
+        """As ``invalidate_tags``; and delete the values themselves, where the table knows them.
+
+        For what must not be kept. What is in Redis alone is gone when it expires.
+        """
+        self._now_and_after_commit(lambda: self._erased(tags))
+
     def invalidate_transcript(self, transcript_id: UUID) -> None:
         """Invalidate what was made from a transcript."""
         self.invalidate_tags(f"transcript:{transcript_id}")
@@ -90,10 +98,18 @@ class CacheInvalidator:
         cache, lookup = self._cache, self._cache.hierarchy.lookup
         glob = cache.glob(pattern)
         count = 0
-        keys = chain(lookup.keys(glob), lookup.loading(glob))
+        keys = iter(lookup.anywhere(glob))
         while batch := list(islice(keys, BATCH)):
             count += cache.hierarchy.writes.delete_many(map(cache.key_of, batch))
         return count
+
+    def _erased(self, tags: tuple[str, ...]) -> int:
+        self._cache.invalidate_tags(*tags)
+        keys = CacheEntry.objects.none()
+        for tag in tags:
+            keys = keys | CacheEntry.objects.with_tag(tag)
+        names = list(keys.values_list("key", flat=True))
+        return self._cache.hierarchy.writes.delete_many(map(self._cache.key_of, names))
 
     def _invalidated(self, tags: tuple[str, ...]) -> int:
         self._cache.invalidate_tags(*tags)
@@ -110,9 +126,6 @@ class CacheInvalidator:
         return count
 
 
-def tags_of(
-    *, transcripts: Iterable[UUID] = (), users: Iterable[int] = (), workspaces: Iterable[UUID] = ()
-) -> tuple[str, ...]:
-    """Return the tags by which the invalidator finds what belongs to these."""
-    named = ("transcript", transcripts), ("user", users), ("workspace", workspaces)
-    return tuple(f"{name}:{one}" for name, identifiers in named for one in identifiers)
+def tags_of(**owners: object) -> tuple[str, ...]:
+    """Return the tags of what belongs to all of these: ``transcript=``, ``user=``, and so on."""
+    return tuple(f"{kind}:{identifier}" for kind, identifier in owners.items())

@@ -95,7 +95,6 @@ class Keeper:
 
     def _look(self, now: float) -> None:
         h = self._hierarchy
-        h.memory.purge()
         if self.leases:
             with suppress(LevelIsAway), h.redis_breaker:
                 h.redis.renew_leases(dict(self.leases), LEASE_SECONDS)

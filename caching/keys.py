@@ -1,12 +1,15 @@
-"""Names made from content: equal keys mean equal questions, so a stored answer may be given."""
+"""Keys: as the levels have them; and made from content, so that equal keys ask the same."""
 
 import hashlib
 import io
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from typing import IO, Any
+from collections.abc import Callable, Collection, Mapping
+from typing import IO, Any, NamedTuple
+
+from caching.choices import CacheLevel
+from caching.statistics import Answers, answers_of
 
 #: What a key is made of. A file is as good as its bytes; a mapping is what its JSON says.
 Part = bytes | str | Mapping[str, Any] | IO[bytes]
@@ -17,6 +20,38 @@ CHUNK_BYTES = 1024 * 1024
 _DOMAIN = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = re.compile(rf"{_DOMAIN.pattern}:[0-9a-f]{{64}}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class CacheKey(NamedTuple):
+    """A key as the levels have it, with all that follows from it."""
+
+    full: str
+    prefix: str
+    in_memory: bool
+    in_redis: bool
+    in_database: bool
+    memory: Answers
+    redis: Answers
+    database: Answers
+
+    @property
+    def is_in_memory_alone(self) -> bool:
+        """Whether no other process ever has it."""
+        return not (self.in_redis or self.in_database)
+
+    @classmethod
+    def of(cls, full: str, prefix: str, levels: Collection[CacheLevel]) -> "CacheKey":
+        """Return the key that is kept in ``levels`` and counted under ``prefix``."""
+        return cls(
+            full,
+            prefix,
+            in_memory=CacheLevel.MEMORY in levels,
+            in_redis=CacheLevel.REDIS in levels,
+            in_database=CacheLevel.DATABASE in levels,
+            memory=answers_of(CacheLevel.MEMORY, prefix),
+            redis=answers_of(CacheLevel.REDIS, prefix),
+            database=answers_of(CacheLevel.DATABASE, prefix),
+        )
 
 
 class ContentAddresser:

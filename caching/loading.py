@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from caching.hierarchy import CacheHierarchy
-    from caching.lookup import CacheKey, Found
+    from caching.keys import CacheKey
+    from caching.lookup import Found
     from caching.singleflight import Flight
 
 logger = logging.getLogger(__name__)

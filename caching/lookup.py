@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caching.choices import CacheLevel
 from caching.codec import decode
 from caching.exceptions import LevelIsAway, UndecodableEntry
 from caching.options import REDIS_CAP_SECONDS
-from caching.statistics import Count, Event
+from caching.statistics import Answers, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from caching.entries import Entry
     from caching.hierarchy import CacheHierarchy
+    from caching.keys import CacheKey
     from caching.levels.memory import Slot
     from caching.patterns import Glob
 
@@ -26,36 +27,7 @@ if TYPE_CHECKING:
 PROMOTION_SECONDS = 5.0
 
 
-class CacheKey(NamedTuple):
-    """A key as the levels have it, with all that follows from it."""
-
-    full: str
-    prefix: str
-    in_memory: bool
-    in_redis: bool
-    in_database: bool
-    memory_hit: Count
-
-    @property
-    def is_in_memory_alone(self) -> bool:
-        """Whether no other process ever has it."""
-        return not (self.in_redis or self.in_database)
-
-    @classmethod
-    def of(cls, full: str, prefix: str, levels: Collection[CacheLevel]) -> CacheKey:
-        """Return the key that is kept in ``levels`` and counted under ``prefix``."""
-        return cls(
-            full,
-            prefix,
-            in_memory=CacheLevel.MEMORY in levels,
-            in_redis=CacheLevel.REDIS in levels,
-            in_database=CacheLevel.DATABASE in levels,
-            memory_hit=Count(CacheLevel.MEMORY, prefix, Event.HIT),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What there is for a key: a fresh ``entry`` with its ``value`` and ``level``, or neither.
 
     ``version`` is what the deciding level has, 0 for nothing. ``stale`` has expired, but was not
@@ -67,6 +39,11 @@ class Found:
     value: Any = None
     version: int = 0
     stale: Entry | None = None
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether there was a value, be it None."""
+        return self.level is not None
 
 
 class Lookup:
@@ -103,7 +80,7 @@ class Lookup:
             if slot is None:
                 missing.append(key)
                 if key.in_memory:
-                    self._statistics.add(Event.MISS, key.prefix, level=CacheLevel.MEMORY)
+                    self._statistics.counts[key.memory.miss] += 1
             else:
                 value = decode(slot.value) if slot.is_encoded else slot.value
                 found[key] = Found(CacheLevel.MEMORY, slot.entry, value, slot.entry.version)
@@ -117,22 +94,27 @@ class Lookup:
         """Look in the shared levels alone; keep a copy in those that are nearer."""
         ticket = self._memory.ticket(key.full)
         if key.in_memory:
-            self._statistics.add(Event.MISS, key.prefix, level=CacheLevel.MEMORY)
+            self._statistics.counts[key.memory.miss] += 1
         if key.is_in_memory_alone:
             return self._stale_in_memory(key, ticket)
+        h = self._hierarchy
         found = Found()
         if key.in_redis:
-            with suppress(LevelIsAway):
-                with self._hierarchy.redis_breaker:
-                    entry = self._hierarchy.redis.get(key.full)
-                found = self._judged(key, CacheLevel.REDIS, entry)
+            try:
+                with h.redis_breaker:
+                    entry = h.redis.get(key.full)
+                found = self._judged(key, CacheLevel.REDIS, entry, key.redis)
+            except LevelIsAway:
+                pass
         if found.entry is None and key.in_database:
             began = time.monotonic()
-            with suppress(LevelIsAway):
-                with self._hierarchy.database_breaker:
-                    entry = self._hierarchy.database.get(key.full)
-                found = self._judged(key, CacheLevel.DATABASE, entry)
+            try:
+                with h.database_breaker:
+                    entry = h.database.get(key.full)
+                found = self._judged(key, CacheLevel.DATABASE, entry, key.database)
                 self._promote_to_redis({key: found}, began)
+            except LevelIsAway:
+                pass
         self._promote_to_memory(key, found, ticket)
         return found
 
@@ -143,15 +125,15 @@ class Lookup:
             with suppress(LevelIsAway):
                 with h.database_breaker:
                     entry = h.database.get(key.full)
-                return self._judged(key, CacheLevel.DATABASE, entry)
+                return self._judged(key, CacheLevel.DATABASE, entry, key.database)
         if key.in_redis:
             with suppress(LevelIsAway):
                 with h.redis_breaker:
                     entry = h.redis.get(key.full)
-                return self._judged(key, CacheLevel.REDIS, entry)
+                return self._judged(key, CacheLevel.REDIS, entry, key.redis)
         if key.is_in_memory_alone:
             ticket = self._memory.ticket(key.full)
-            return replace(self.found(key), version=ticket)
+            return self.found(key)._replace(version=ticket)
         return Found()
 
     def keys(self, pattern: Glob) -> Iterator[str]:
@@ -174,12 +156,17 @@ class Lookup:
                             seen.add(key)
                             yield key
 
-    def loading(self, pattern: Glob) -> set[str]:
-        """Return the complete keys that match and are being loaded, here or elsewhere."""
-        keys = {key for key in self._hierarchy.flights.keys_loading() if pattern.matches(key)}
-        if self._hierarchy.has_redis:
-            with suppress(LevelIsAway), self._hierarchy.redis_breaker:
-                keys.update(self._hierarchy.redis.leased_keys(pattern))
+    def anywhere(self, pattern: Glob) -> set[str]:
+        """Return the complete keys that match and are held, or being loaded, here or elsewhere."""
+        h = self._hierarchy
+        keys = {key for key in h.flights.keys_loading() if pattern.matches(key)}
+        keys.update(key for key, _ in self._memory.items() if pattern.matches(key))
+        if h.has_redis:
+            with suppress(LevelIsAway), h.redis_breaker:
+                keys.update(h.redis.held_keys(pattern))
+        if h.has_database:
+            with suppress(LevelIsAway), h.database_breaker:
+                keys.update(h.database.keys(pattern))
         return keys
 
     def _stale_in_memory(self, key: CacheKey, ticket: int) -> Found:
@@ -213,7 +200,15 @@ class Lookup:
     def _fresh(
         self, keys: Mapping[str, CacheKey], level: CacheLevel, entries: Mapping[str, Entry]
     ) -> dict[CacheKey, Found]:
-        judged = {key: self._judged(key, level, entries.get(full)) for full, key in keys.items()}
+        judged = {
+            key: self._judged(
+                key,
+                level,
+                entries.get(full),
+                key.redis if level == CacheLevel.REDIS else key.database,
+            )
+            for full, key in keys.items()
+        }
         return {key: found for key, found in judged.items() if found.entry is not None}
 
     def _slot(self, key: CacheKey) -> Slot | None:
@@ -222,34 +217,36 @@ class Lookup:
         if slot is None or time.time() >= slot.until or not self._tags_are_current(slot.tags):
             return None
         statistics = self._statistics
-        statistics.counts[key.memory_hit] += 1
+        statistics.counts[key.memory.hit] += 1
         if key.in_database:
-            statistics.reads[key.full] = statistics.reads.get(key.full, 0) + 1
+            statistics.count_read(key.full)
         return slot
 
-    def _judged(self, key: CacheKey, level: CacheLevel, entry: Entry | None) -> Found:
+    def _judged(
+        self, key: CacheKey, level: CacheLevel, entry: Entry | None, answers: Answers
+    ) -> Found:
         """Return what a level's entry is good for; count it as a hit or a miss."""
-        found = Found()
-        if entry is not None:
-            found = Found(version=entry.version)
-            now = time.time()
-            if (
-                entry.payload is not None
-                and entry.is_kept(now)
-                and self._tags_are_current(entry.tags)
-            ):
-                if not entry.is_fresh(now):
-                    found = Found(version=entry.version, stale=entry)
+        counts = self._statistics.counts
+        if entry is None:
+            counts[answers.miss] += 1
+            return Found()
+        now = time.time()
+        stale = None
+        if entry.payload is not None and entry.is_kept(now) and self._tags_are_current(entry.tags):
+            if entry.is_fresh(now):
+                try:
+                    value = decode(entry.payload)
+                except UndecodableEntry:
+                    self._statistics.add(Event.UNDECODABLE, key.prefix, level=level)
                 else:
-                    with suppress(UndecodableEntry):
-                        found = Found(level, entry, decode(entry.payload), entry.version)
-                    if found.entry is None:
-                        self._statistics.add(Event.UNDECODABLE, key.prefix, level=level)
-        is_hit = found.entry is not None
-        self._statistics.add(Event.HIT if is_hit else Event.MISS, key.prefix, level=level)
-        if is_hit and key.in_database:
-            self._statistics.reads[key.full] = self._statistics.reads.get(key.full, 0) + 1
-        return found
+                    counts[answers.hit] += 1
+                    if key.in_database:
+                        self._statistics.count_read(key.full)
+                    return Found(level, entry, value, entry.version)
+            else:
+                stale = entry
+        counts[answers.miss] += 1
+        return Found(version=entry.version, stale=stale)
 
     def _promote_to_memory(self, key: CacheKey, found: Found, ticket: int) -> None:
         if found.entry is not None and key.in_memory:

@@ -6,8 +6,6 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from caching.patterns import Glob
-
 if TYPE_CHECKING:
     from caching.models import CacheEntry  # noqa: F401  named in string annotations
 
@@ -24,11 +22,6 @@ class CacheEntryQuerySet(models.QuerySet["CacheEntry"]):
 
     def with_tag(self, name: str) -> Self:
         return self.filter(tags__contains=[name]).exclude(tags=[])  # as the index has it
-
-    def matching(self, pattern: Glob) -> Self:
-        """Entries whose keys match, as ``Glob.matches`` says it."""
-        regex = ".*".join(pattern._segments)
-        return self.filter(key__startswith=pattern.literal_prefix, key__regex=f"^{regex}$")
 
     def fresh(self) -> Self:
         """Values that have not expired."""

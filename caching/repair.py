@@ -23,6 +23,10 @@ BATCH = 1_000
 #: Names that a process remembers while it can note them nowhere else; beyond, all is distrusted.
 MAX_REMEMBERED = 10_000
 
+#: A repair of the database goes on for so long before it is used again: who writes meanwhile
+#: may be faster. What is left is repaired later; Redis, which is asked first, has it right.
+REPAIR_SECONDS = 2.0
+
 #: How long a tombstone of a repair stays.
 TOMBSTONE_SECONDS = 3600.0
 
@@ -116,7 +120,8 @@ class Repair:
         if h.redis_breaker.is_open:  # nobody can tell what else changed
             self._tell(h.database.bump_tags([EVERYTHING], repair=True))
             return
-        while names := h.redis.repairs(BATCH):
+        deadline = time.monotonic() + REPAIR_SECONDS
+        while (names := h.redis.repairs(BATCH)) and time.monotonic() < deadline:
             self._renew_in_database(names)
             h.redis.forget_repairs(names)
 

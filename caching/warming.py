@@ -55,6 +55,8 @@ class CacheWarmer:
         warmed_count = 0
         for start in range(0, len(wanted), BATCH):
             keys = [self._cache.key_of(full) for full in wanted[start : start + BATCH]]
-            warmed_count += len(hierarchy.lookup.many(keys))
+            missing = [key for key in keys if hierarchy.memory.get(key.full) is None]
+            warmed_count += len(hierarchy.lookup.many(missing))
+            hierarchy.statistics.forget_reads([key.full for key in missing])  # nobody asked
             progress(len(keys))
         return WarmingReport(len(wanted), warmed_count)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from caching.codec import decode
 from caching.exceptions import LevelIsAway
 from caching.levels.base import TAG_MARK
-from caching.lookup import CacheKey, capped
+from caching.lookup import capped
 from caching.statistics import Event
 from caching.tags import EVERYTHING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from caching.entries import Entry
     from caching.hierarchy import CacheHierarchy
+    from caching.keys import CacheKey
 
 #: How long a tombstone keeps out what was read, or begun to be loaded, before a deletion: where
 #: writes are numbered, and in Redis where the database numbers them.
@@ -69,6 +70,7 @@ class Writes:
         h = self._hierarchy
         tickets = {key: h.memory.ticket(key.full) for key in entries}
         versions = self._decided_many({key: e for key, (e, _) in entries.items()})
+        copies = []
         for key, (entry, value) in entries.items():
             self._statistics.add(Event.WRITE, key.prefix)
             until = h.memory_until(key, entry)
@@ -76,9 +78,10 @@ class Writes:
                 h.memory.put_alone(key.full, entry, value, until=until, ticket=None)
             elif key.in_memory:
                 entry = replace(entry, version=versions[key.full])
-                h.memory.put(key.full, entry, value, until=until, ticket=tickets[key])
+                copies.append((key.full, entry, value, until, tickets[key]))
             else:
                 h.memory.drop(key.full)
+        h.memory.put_many(copies)
 
     def touch(self, key: CacheKey, *, expires_at: float | None, discard_at: float | None) -> bool:
         """Move the expiry of a fresh entry; say whether there was one."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import redis
 from django.conf import settings
@@ -13,6 +14,10 @@ from django.db import connection
 
 from caching.hierarchy import forget_hierarchies, hierarchies
 from config import embedded
+
+
+#: What Django adds to the parameters of a connection for itself.
+PARAMETERS_OF_DJANGO = ("cursor_factory", "context", "prepare_threshold")
 
 
 def pytest_configure() -> None:
@@ -42,13 +47,19 @@ def _empty_redis(redis_connection: "redis.Redis") -> None:
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+def _empty_cache(django_db_setup: None) -> Iterator[None]:
     """Leave nothing in the cache, whose connections are its own: no transaction undoes them."""
     yield
     if hierarchies():
         forget_hierarchies()
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute("TRUNCATE cache_entries, cache_tags, cache_repairs, cache_counters")
+        with psycopg.connect(**_parameters(), autocommit=True) as database:
+            for table in ("cache_entries", "cache_tags", "cache_repairs", "cache_counters"):
+                database.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
+
+
+def _parameters() -> dict[str, Any]:
+    parameters = connection.get_connection_params()
+    return {name: parameters[name] for name in parameters if name not in PARAMETERS_OF_DJANGO}
 
 
 @pytest.fixture(scope="session", autouse=True)

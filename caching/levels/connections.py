@@ -15,7 +15,7 @@ from psycopg._preparing import Prepare, PrepareManager
 from psycopg._queries import PostgresQuery
 from psycopg.pq import TransactionStatus
 
-from caching.exceptions import LevelIsAway
+from caching.exceptions import DatabaseIsAway, LevelIsBusy
 
 #: How long to wait for a connection when as many as allowed are busy.
 WAIT_SECONDS = 0.2
@@ -73,6 +73,7 @@ class Connections:
         self.process_id = os.getpid()
         self._alias = alias
         self._idle: deque[psycopg.Connection] = deque()
+        self._closings = 0
         self._permits = threading.BoundedSemaphore(limit)
         self._prepares = True
 
@@ -82,7 +83,7 @@ class Connections:
         What fails because an idle connection was broken is tried once more on a new one.
         """
         if not self._permits.acquire(timeout=WAIT_SECONDS):
-            raise LevelIsAway("all connections to the database are busy")
+            raise LevelIsBusy("all connections to the database are busy")
         try:
             connection = self._pop()
             if connection is not None:
@@ -96,12 +97,13 @@ class Connections:
         except errors.ProgramLimitExceeded:  # an operational error to psycopg; ours, by a long key
             raise
         except AWAY as error:
-            raise LevelIsAway(str(error).strip()) from error
+            raise DatabaseIsAway(str(error).strip()) from error
         finally:
             self._permits.release()
 
     def close(self) -> None:
-        """Close those that are idle."""
+        """Close those that are idle now, and those in use when they are given back."""
+        self._closings += 1
         while (connection := self._pop()) is not None:
             connection.close()
 
@@ -113,6 +115,7 @@ class Connections:
     def _run(
         self, connection: psycopg.Connection, statement: LiteralString, parameters: Sequence[Any]
     ) -> list[Row]:
+        closings = self._closings
         try:
             try:
                 return _rows(connection, statement, parameters, is_prepared=self._prepares)
@@ -120,7 +123,8 @@ class Connections:
                 self._prepares = False
                 return _rows(connection, statement, parameters, is_prepared=False)
         finally:
-            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
+            if is_idle and closings == self._closings:
                 self._idle.append(connection)
             else:  # broken, or left in the midst of a statement by a signal's exception
                 connection.close()

@@ -30,7 +30,7 @@ class DatabaseLevel:
     to be told when it is back.
     """
 
-    def __init__(self, alias: str = "default", *, max_connections: int = 4) -> None:
+    def __init__(self, alias: str = "default", *, max_connections: int = 8) -> None:
         self._alias = alias
         self._max_connections = max_connections
         self._connections = Connections(alias, max_connections)

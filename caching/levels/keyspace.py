@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from caching.exceptions import LevelIsAway
+from caching.exceptions import RedisIsAway
 from caching.levels import scripts
 from caching.patterns import Glob
 
@@ -26,8 +26,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 K = TypeVar("K", bound="RedisKeyspace")
 
-#: The most keys in one command, so that none holds up the others.
+#: The most keys in one command, so that none holds up the others; fewer where it is a script.
 BATCH = 1000
+SCRIPT_BATCH = 250
 
 #: The backplane waits longer than others do: no caller waits for it.
 PUBSUB_TIMEOUT_SECONDS = 1.0
@@ -41,7 +42,7 @@ def reaching(method: Callable[Concatenate[K, P], T]) -> Callable[Concatenate[K, 
         try:
             return method(keyspace, *args, **kwargs)
         except (RedisError, OSError) as error:
-            raise LevelIsAway(f"Redis: {error}") from error
+            raise RedisIsAway(f"Redis: {error}") from error
 
     return reach
 
@@ -55,6 +56,7 @@ class RedisKeyspace:
 
     def __init__(self, url: str, *, namespace: str, timeout_seconds: float = 0.05) -> None:
         self._url = url
+        self._namespace = namespace
         self._value = f"{namespace}:v:"
         self._tag = f"{namespace}:t:"
         self._lease = f"{namespace}:l:"
@@ -104,14 +106,6 @@ class RedisKeyspace:
     def release_lease(self, key: str, token: str) -> None:
         """Give back the lease for a key when it is still the token's."""
         self.renew_leases({key: token}, 0)
-
-    def leased_keys(self, pattern: Glob) -> Iterator[str]:
-        """Yield the keys that somebody has a lease for and that match."""
-        for names in self._scan(Glob.escape(self._lease) + pattern.redis_superset):
-            for name in names:
-                key = name.decode(errors="replace").removeprefix(self._lease)
-                if pattern.matches(key):
-                    yield key
 
     # Repairs
 

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from cachebox import LRUCache
@@ -52,12 +52,20 @@ class MemoryLevel:
 
     def put(self, key: str, entry: Entry, value: Any, *, until: float, ticket: int) -> None:
         """Keep what was just written elsewhere, unless what is later is there or was dropped."""
+        self.put_many([(key, entry, value, until, ticket)])
+
+    def put_many(self, written: Iterable[tuple[str, Entry, Any, float, int]]) -> None:
+        """As ``put``: of each key its entry and value, until when, and its ticket."""
+        keys = []
         with self._lock:
-            held = self._slots.peek(key)
-            is_last = self._tickets[hash(key) % STRIPES] == ticket
-            if is_last if held is None else held.entry.version <= entry.version:
-                self._insert(key, entry, value, until)
-            self._tickets[hash(key) % STRIPES] += 1
+            for key, entry, value, until, ticket in written:
+                keys.append(key)
+                held = self._slots.peek(key)
+                is_last = self._tickets[hash(key) % STRIPES] == ticket
+                if is_last if held is None else held.entry.version <= entry.version:
+                    self._insert(key, entry, value, until)
+            for key in keys:
+                self._tickets[hash(key) % STRIPES] += 1
 
     def put_alone(
         self, key: str, entry: Entry, value: Any, *, until: float, ticket: int | None

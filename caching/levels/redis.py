@@ -13,10 +13,10 @@ from redis.exceptions import RedisError, ResponseError
 
 from caching.codec import FORMAT_MARK, HEADER_BYTES, MAX_PREFIX_BYTES, TOMBSTONE_FLAG, pack, unpack
 from caching.entries import Entry
-from caching.exceptions import LevelIsAway, UndecodableEntry
+from caching.exceptions import RedisIsAway, UndecodableEntry
 from caching.levels import scripts
 from caching.levels.base import LevelSize
-from caching.levels.keyspace import BATCH, RedisKeyspace, reaching
+from caching.levels.keyspace import SCRIPT_BATCH, RedisKeyspace, reaching
 from caching.patterns import Glob
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ class RedisLevel(RedisKeyspace):
                 self._forget_undecodable({name: data})
         except ResponseError as error:
             if not str(error).startswith("WRONGTYPE"):
-                raise LevelIsAway(f"Redis: {error}") from error
+                raise RedisIsAway(f"Redis: {error}") from error
             self.undecodable_count += 1
             self.forget([key])
         except (RedisError, OSError) as error:
-            raise LevelIsAway(f"Redis: {error}") from error
+            raise RedisIsAway(f"Redis: {error}") from error
         return None
 
     @reaching
@@ -179,6 +179,17 @@ class RedisLevel(RedisKeyspace):
 
     # Looking around
 
+    def held_keys(self, pattern: Glob) -> Iterator[str]:
+        """Yield the keys that match, be it that only a tombstone is held, or a lease.
+
+        Some of them twice; quicker than ``keys``.
+        """
+        for names in self._scan(f"{Glob.escape(self._namespace)}:[vl]:{pattern.redis_superset}"):
+            for name in names:
+                key = name.decode(errors="replace")[len(self._value) :]
+                if pattern.matches(key):
+                    yield key
+
     def keys(self, pattern: Glob) -> Iterator[str]:
         """As ``SharedLevel`` says; a key may come twice while Redis grows or shrinks."""
         for name, _, head in self._scan_values(pattern.redis_superset):
@@ -280,5 +291,5 @@ def _tombstone(discard_at: float) -> Entry:
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
     remaining = iter(keys)
-    while batch := list(islice(remaining, BATCH)):
+    while batch := list(islice(remaining, SCRIPT_BATCH)):
         yield batch

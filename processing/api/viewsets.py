@@ -29,7 +29,7 @@ from processing.exceptions import AlreadyOver, NotFinished
 from processing.managers.recording import RecordingQuerySet
 from processing.managers.transcript import TranscriptQuerySet
 from processing.models import Recording, Transcript, Workspace
-from processing.services.exports import FORMATS, file_name
+from processing.services.exports import FORMATS, exported, file_name
 from processing.services.orchestrator import cancel_processing
 from processing.services.progress import Progress
 from processing.services.submission import submit_recording
@@ -103,8 +103,7 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
 
     def get_queryset(self) -> TranscriptQuerySet:
         transcripts = Transcript.objects.in_workspace(Workspace.objects.default()).with_runs()
-        has_content = self.action in ("retrieve", "export")
-        return transcripts if has_content else transcripts.without_content()
+        return transcripts if self.action == "retrieve" else transcripts.without_content()
 
     def get_serializer_class(self) -> type[BaseSerializer[Transcript]]:
         return TranscriptDetailSerializer if self.action == "retrieve" else TranscriptSerializer
@@ -124,10 +123,10 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
                 f"the transcript is {run.status} ({Progress.of(run)}); "
                 f"it can be exported once it is {' or '.join(READABLE)}"
             )
-        content_type, render = FORMATS[format_name]
+        content_type, _ = FORMATS[format_name]
         disposition = content_disposition_header(True, file_name(transcript, format_name))
         return HttpResponse(
-            render(transcript),
+            exported(transcript, format_name),
             content_type=content_type,
             headers={"Content-Disposition": disposition or "attachment"},
         )

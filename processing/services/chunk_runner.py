@@ -27,7 +27,8 @@ def run_chunk(chunk: ChunkTask) -> dict[str, Any]:
     processing = ProcessingTask.objects.with_recordings().get(pk=chunk.processing_id)
     if not processing.is_active:
         raise ProcessingError(f"its processing is {processing.status}")
-    workspace_id = processing.transcript.recording.workspace_id
+    recording = processing.transcript.recording
+    workspace_id = recording.workspace_id
     is_reused = True
 
     def hear() -> list[list[list[Any]]]:
@@ -42,7 +43,7 @@ def run_chunk(chunk: ChunkTask) -> dict[str, Any]:
         f"{chunk.cache_key}:{workspace_id}",
         hear,
         KEPT_FOR.total_seconds(),
-        tags=tags_of(workspaces=[workspace_id]),
+        tags=tags_of(recording=recording.pk, workspace=workspace_id),
     )
     return {"result": result, "is_reused": is_reused}
 

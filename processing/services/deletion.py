@@ -2,6 +2,7 @@
 
 from django.db import transaction
 
+from caching.invalidation import CacheInvalidator, tags_of
 from jobs.models import Job
 from processing.models import ChunkTask, ProcessingTask, Recording, Transcript
 from processing.services.files import delete_file
@@ -21,8 +22,10 @@ def delete_recording(*, recording: Recording) -> None:
         ProcessingTask.objects.cancel(processing.pk)
     for transcript in Transcript.objects.of_recording(recording).without_content():
         Job.objects.about(transcript.pk).active().cancel()
+    recording_id = recording.pk
     file_names = [recording.file.name, *chunks.values_list("audio", flat=True)]
     recording.delete()
+    CacheInvalidator().erase(*tags_of(recording=recording_id))
     transaction.on_commit(lambda: _delete_files(file_names), robust=True)
 
 

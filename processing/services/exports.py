@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from html import escape
 from pathlib import PurePath
 from typing import Any
 
+from caching.backend import get_cache
+from caching.invalidation import tags_of
 from processing.models import Transcript
 
 #: The longest a subtitle stays and the most it holds: two lines of 42 characters, as the
@@ -14,6 +17,28 @@ CUE_SECONDS = 7.0
 CUE_CHARACTERS = 84
 
 Cue = tuple[float, float, str]
+
+
+#: What was exported is in the cache for so long after it was asked for first.
+KEPT_FOR = timedelta(days=1)
+
+
+def exported(transcript: Transcript, format_name: str) -> str:
+    """Return a readable transcript in a format; its content is read once, and not again."""
+    _, render = FORMATS[format_name]
+    recording = transcript.recording
+    return str(
+        get_cache().get_or_set(
+            f"export:{format_name}:{transcript.pk}",
+            lambda: render(Transcript.objects.get(pk=transcript.pk)),
+            KEPT_FOR.total_seconds(),
+            tags=tags_of(
+                transcript=transcript.pk,
+                recording=recording.pk,
+                workspace=recording.workspace_id,
+            ),
+        )
+    )
 
 
 def as_text(transcript: Transcript) -> str:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from caching.invalidation import CacheInvalidator
 from caching.keys import ContentAddresser
 from jobs.choices import JobPriority, JobStatus
 from jobs.exceptions import NotRequeueable
@@ -193,6 +194,7 @@ def merge(job: Job) -> None:
             gaps=gaps,
             duration_seconds=(processing.total_samples or 0) / SAMPLE_RATE,
         )
+        CacheInvalidator().invalidate_transcript(processing.transcript_id)
 
 
 def _heard_chunks(processing: ProcessingTask) -> Iterator[HeardChunk]:
