@@ -43,11 +43,15 @@ class MultiLevelCache(BaseCache):
         super().__init__(params)
         self._options = CacheOptions.of(location, params)
         self._known: LRUCache[Any, CacheKey] = LRUCache(MAX_KNOWN_KEYS)
+        self._hierarchy: CacheHierarchy | None = None
 
     @property
     def hierarchy(self) -> CacheHierarchy:
         """The levels, which all threads of this process share."""
-        return hierarchy_of(self._options)
+        hierarchy = self._hierarchy
+        if hierarchy is None or hierarchy.is_forgotten:
+            self._hierarchy = hierarchy = hierarchy_of(self._options)
+        return hierarchy
 
     # Django's interface
 

@@ -1,8 +1,6 @@
-"""Values and entries as bytes: msgpack and a fixed header, which a script in Redis can read."""
+"""Values as bytes: msgpack, and types of our own."""
 
-import math
 import struct
-import threading
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -13,35 +11,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import ormsgpack
-import zstandard
 from django.http import HttpResponse
 
-from caching.entries import Entry
 from caching.exceptions import UndecodableEntry
 from caching.responses import parts_of, response_of
 
-#: The first byte of an entry: what it is, and the version of its layout.
-FORMAT_MARK = 0xC5
-#: Mark, flags, version, stored_at, expires_at, discard_at; big-endian. What follows: the prefix
-#: (its length in one byte), the tags (their number, then each: length, name, version) and the
-#: payload, up to the end.
-_HEADER = struct.Struct(">BBqddd")
-HEADER_BYTES = _HEADER.size
-VERSION_OFFSET = 2
-TOMBSTONE_FLAG = 1
-ZSTD_FLAG = 2
-
-#: A prefix is cut to this many bytes: its length has one byte.
-MAX_PREFIX_BYTES = 255
-
-#: Payloads from this size on are compressed when that makes them smaller by a tenth.
-COMPRESS_BYTES = 4096
-
-#: No payload becomes larger than this by decompression.
-MAX_VALUE_BYTES = 64 * 1024 * 1024
-
-_COUNT = struct.Struct(">H")
-_NUMBER = struct.Struct(">q")
 _TIMEDELTA = struct.Struct(">iii")
 
 
@@ -129,17 +103,6 @@ _OPTIONS = (
 _DECODING_ERRORS = (ValueError, TypeError, ArithmeticError, struct.error, RecursionError)
 
 
-class _Zstandard(threading.local):
-    """Each thread its own: they are dear to make, and must not be used by two at once."""
-
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=1)
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-_zstandard = _Zstandard()
-
-
 def encode(value: Any, *, key: str) -> bytes:
     """Return ``value`` as bytes that ``decode`` makes an equal value of, of the same types.
 
@@ -149,11 +112,11 @@ def encode(value: Any, *, key: str) -> bytes:
     a named time zone as its offset. Raises ``TypeError`` for all else, naming ``key``.
     """
     try:
-        return ormsgpack.packb(value, default=_extended, option=_OPTIONS)
+        return _compact(ormsgpack.packb(value, default=_extended, option=_OPTIONS))
     except TypeError:  # also for a dict whose keys are not all str, which is not refused
         pass
     try:
-        return ormsgpack.packb(_plain(value), default=_extended, option=_OPTIONS)
+        return _compact(ormsgpack.packb(_plain(value), default=_extended, option=_OPTIONS))
     except TypeError as error:
         problem = str(error)
     except RecursionError:
@@ -174,67 +137,21 @@ def decode(payload: bytes) -> Any:
         raise UndecodableEntry(f"no value: {error}") from error
 
 
-def pack(entry: Entry) -> bytes:
-    """Return an entry as bytes; raise ``ValueError`` for what its layout has no room for."""
-    flags, payload = 0, entry.payload
-    if payload is None:
-        flags, payload = TOMBSTONE_FLAG, b""
-    elif COMPRESS_BYTES <= len(payload) <= MAX_VALUE_BYTES:
-        compressed = _zstandard.compressor.compress(payload)
-        if len(compressed) * 10 <= len(payload) * 9:
-            flags, payload = ZSTD_FLAG, compressed
-    prefix = entry.prefix.encode(errors="replace")
-    if len(prefix) > MAX_PREFIX_BYTES:
-        prefix = prefix[:MAX_PREFIX_BYTES].decode(errors="ignore").encode()
-    times = (math.inf if at is None else at for at in (entry.expires_at, entry.discard_at))
+def quickest_decoder(payload: bytes | None) -> Callable[[bytes], Any]:
+    """Return what decodes a payload that was encoded here as ``decode`` does, but quicker.
+
+    It must be of this process: nothing is checked.
+    """
     try:
-        header = _HEADER.pack(FORMAT_MARK, flags, entry.version, entry.stored_at, *times)
-        parts = [header, bytes([len(prefix)]), prefix, _COUNT.pack(len(entry.tags))]
-        for name, version in entry.tags:
-            encoded = name.encode()
-            parts += [_COUNT.pack(len(encoded)), encoded, _NUMBER.pack(version)]
-    except struct.error as error:
-        raise ValueError(f"an entry that cannot be stored: {error}") from error
-    return b"".join([*parts, payload])
+        ormsgpack.unpackb(payload or b"")
+    except ormsgpack.MsgpackDecodeError:
+        return decode
+    return ormsgpack.unpackb
 
 
-def unpack(data: bytes) -> Entry:
-    """Return the entry that was packed; raise ``UndecodableEntry`` when ``data`` is none."""
-    try:
-        mark, flags, version, stored_at, expires_at, discard_at = _HEADER.unpack_from(data)
-        if mark != FORMAT_MARK or flags > ZSTD_FLAG:
-            raise UndecodableEntry("of another format")
-        if math.isnan(stored_at) or math.isnan(expires_at) or math.isnan(discard_at):
-            raise UndecodableEntry("a time that is none")
-        at = HEADER_BYTES + 1 + data[HEADER_BYTES]
-        prefix = data[HEADER_BYTES + 1 : at].decode()
-        (tag_count,) = _COUNT.unpack_from(data, at)
-        at += _COUNT.size
-        tags = []
-        for _ in range(tag_count):
-            (length,) = _COUNT.unpack_from(data, at)
-            at += _COUNT.size + length
-            name = data[at - length : at].decode()
-            tags.append((name, *_NUMBER.unpack_from(data, at)))
-            at += _NUMBER.size
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise UndecodableEntry(f"no entry: {error}") from error
-    payload: bytes | None = data[at:]
-    if flags == ZSTD_FLAG:
-        payload = _decompressed(data[at:])
-    elif flags == TOMBSTONE_FLAG:
-        if payload:
-            raise UndecodableEntry("a tombstone with a value")
-        payload = None
-    return Entry(
-        payload,
-        version,
-        stored_at,
-        None if expires_at == math.inf else expires_at,
-        None if discard_at == math.inf else discard_at,
-        tuple(tags),
-        prefix,
-    )
+def _compact(packed: bytes) -> bytes:
+    """Return a copy in a buffer of its size: ormsgpack's was larger, and leaves a hole behind."""
+    return bytes(memoryview(packed))
 
 
 def _extended(value: Any) -> Any:
@@ -288,13 +205,3 @@ def _rebuilt(value: Any) -> Any:
     if kind is _Mark:
         raise ValueError("the mark of a container that is not there")
     return value
-
-
-def _decompressed(frame: bytes) -> bytes:
-    try:
-        size = zstandard.frame_content_size(frame)
-        if not 0 <= size <= MAX_VALUE_BYTES:  # -1 when it does not say
-            raise UndecodableEntry(f"a value of {size} bytes")
-        return _zstandard.decompressor.decompress(frame, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise UndecodableEntry(f"no value: {error}") from error

@@ -49,6 +49,8 @@ class CacheHierarchy:
 
     def __init__(self, options: CacheOptions) -> None:
         self.options = options
+        #: Whether another is to take its place, as in a child process.
+        self.is_forgotten = False
         self.has_redis = CacheLevel.REDIS in options.levels
         self.has_database = CacheLevel.DATABASE in options.levels
         self.prefixes = Prefixes(options)
@@ -177,6 +179,7 @@ def forget_hierarchies(setting: str = "CACHES", **_: Any) -> None:
             stopped = list(_hierarchies.values())
             _hierarchies.clear()
         for hierarchy in stopped:
+            hierarchy.is_forgotten = True
             hierarchy.stop()
 
 
@@ -189,7 +192,9 @@ def _forget_after_fork() -> None:
     """A child has none of its parent's threads, and must not use its sockets."""
     global _lock
     _lock = threading.Lock()  # a thread that the child does not have may hold the other
-    _inherited.extend(_hierarchies.values())  # kept, so that nothing closes what they share
+    for hierarchy in _hierarchies.values():
+        hierarchy.is_forgotten = True
+        _inherited.append(hierarchy)  # kept, so that nothing closes what they share
     _hierarchies.clear()
 
 

@@ -59,7 +59,7 @@ class Lookup:
         """Return the value of a key, the caller's own; ``default`` when there is none."""
         slot = self._slot(key)
         if slot is not None:
-            return decode(slot.value) if slot.is_encoded else slot.value
+            return slot.value if slot.decode is None else slot.decode(slot.value)
         found = self.shared(key)
         return default if found.entry is None else found.value
 
@@ -68,8 +68,7 @@ class Lookup:
         slot = self._slot(key)
         if slot is None:
             return self.shared(key)
-        value = decode(slot.value) if slot.is_encoded else slot.value
-        return Found(CacheLevel.MEMORY, slot.entry, value, slot.entry.version)
+        return Found(CacheLevel.MEMORY, slot.entry, slot.copy(), slot.entry.version)
 
     def many(self, keys: Sequence[CacheKey]) -> dict[CacheKey, Found]:
         """Return what there is for each key, with one question to each shared level."""
@@ -82,8 +81,7 @@ class Lookup:
                 if key.in_memory:
                     self._statistics.counts[key.memory.miss] += 1
             else:
-                value = decode(slot.value) if slot.is_encoded else slot.value
-                found[key] = Found(CacheLevel.MEMORY, slot.entry, value, slot.entry.version)
+                found[key] = Found(CacheLevel.MEMORY, slot.entry, slot.copy(), slot.entry.version)
         tickets = {key: self._memory.ticket(key.full) for key in missing}
         shared = self._shared_many(missing)
         for key, one in shared.items():
@@ -219,7 +217,8 @@ class Lookup:
         statistics = self._statistics
         statistics.counts[key.memory.hit] += 1
         if key.in_database:
-            statistics.count_read(key.full)
+            reads = statistics.reads
+            reads[key.full] = reads.get(key.full, 0) + 1
         return slot
 
     def _judged(

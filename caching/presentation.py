@@ -10,9 +10,10 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.html import format_html
 
-from caching.codec import decode, unpack
+from caching.codec import decode
 from caching.exceptions import UndecodableEntry
 from caching.managers import CacheEntryQuerySet
+from caching.packing import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from caching.codec import decode
 from caching.exceptions import LevelIsAway
 from caching.levels.base import TAG_MARK
 from caching.lookup import capped
@@ -91,10 +90,9 @@ class Writes:
             slot = h.memory.get(key.full)
             if slot is None or time.time() >= slot.until:
                 return False
-            value = decode(slot.value) if slot.is_encoded else slot.value
             entry = replace(slot.entry, expires_at=expires_at, discard_at=discard_at)
             until = h.memory_until(key, entry)
-            return h.memory.put_alone(key.full, entry, value, until=until, ticket=ticket)
+            return h.memory.put_alone(key.full, entry, slot.copy(), until=until, ticket=ticket)
         version = self._touch(key, expires_at, discard_at)
         h.memory.drop(key.full)
         return bool(version)

@@ -8,12 +8,12 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from caching.codec import pack, unpack
 from caching.entries import Entry
 from caching.exceptions import UndecodableEntry
 from caching.levels import statements
 from caching.levels.base import TAG_MARK, LevelSize
 from caching.levels.connections import Connections
+from caching.packing import pack, unpack
 from caching.patterns import Glob
 
 #: An end beyond this is none: Python's calendar ends with the year 9999.

@@ -3,11 +3,12 @@
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from cachebox import LRUCache
 
+from caching.codec import quickest_decoder
 from caching.entries import Entry, Tag
 
 #: Values of these types are handed out as they are; of all others each caller gets its own.
@@ -21,13 +22,17 @@ STRIPES = 1024
 
 
 class Slot(NamedTuple):
-    """An entry in memory. ``value`` is what to hand out; where ``is_encoded``, what to decode."""
+    """An entry in memory. ``value`` is what to hand out, or what ``decode`` makes it of."""
 
     until: float
     tags: tuple[Tag, ...]
-    is_encoded: bool
+    decode: Callable[[bytes], Any] | None
     value: Any
     entry: Entry
+
+    def copy(self) -> Any:
+        """Return a value that is the caller's own."""
+        return self.value if self.decode is None else self.decode(self.value)
 
 
 class MemoryLevel:
@@ -134,11 +139,11 @@ class MemoryLevel:
         return len(self._slots)
 
     def _insert(self, key: str, entry: Entry, value: Any, until: float) -> None:
-        is_encoded = type(value) not in IMMUTABLE
-        held = entry.payload if is_encoded else value
+        decoder = None if type(value) in IMMUTABLE else quickest_decoder(entry.payload)
+        held = value if decoder is None else entry.payload
         before = len(self._slots)
         is_new = key not in self._slots
-        slot = Slot(until, entry.tags, is_encoded, held, entry)
+        slot = Slot(until, entry.tags, decoder, held, entry)
         if self.size_of(key, slot) > self.max_bytes:
             self._slots.pop(key, None)
             return
@@ -147,6 +152,6 @@ class MemoryLevel:
 
     def size_of(self, key: str, slot: Slot) -> int:
         size = OVERHEAD_BYTES + sys.getsizeof(key) + sys.getsizeof(slot.value)
-        if slot.entry.payload is not None and not slot.is_encoded:
+        if slot.entry.payload is not None and slot.decode is None:
             size += len(slot.entry.payload)
         return max(size, self._least_bytes)

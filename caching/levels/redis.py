@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError, ResponseError
 
-from caching.codec import FORMAT_MARK, HEADER_BYTES, MAX_PREFIX_BYTES, TOMBSTONE_FLAG, pack, unpack
 from caching.entries import Entry
 from caching.exceptions import RedisIsAway, UndecodableEntry
 from caching.levels import scripts
 from caching.levels.base import LevelSize
 from caching.levels.keyspace import SCRIPT_BATCH, RedisKeyspace, reaching
+from caching.packing import (
+    FORMAT_MARK,
+    HEADER_BYTES,
+    MAX_PREFIX_BYTES,
+    TOMBSTONE_FLAG,
+    pack,
+    unpack,
+)
 from caching.patterns import Glob
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ KEYS are pairs of a value and the lease for it, where nothing else is said. Numb
 versions are exact up to 2**53, which a count of microseconds reaches in the year 2255.
 """
 
-from caching.codec import FORMAT_MARK, HEADER_BYTES, TOMBSTONE_FLAG, VERSION_OFFSET
+from caching.packing import FORMAT_MARK, HEADER_BYTES, TOMBSTONE_FLAG, VERSION_OFFSET
 
 #: Of a header: its flags, and the moments that ``TOUCH`` moves.
 FLAGS_OFFSET = VERSION_OFFSET - 1
