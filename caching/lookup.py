@@ -110,9 +110,10 @@ class Lookup:
                 with h.database_breaker:
                     entry = h.database.get(key.full)
                 found = self._judged(key, CacheLevel.DATABASE, entry, key.database)
-                self._promote_to_redis({key: found}, began)
             except LevelIsAway:
                 pass
+            if found.entry is not None and key.in_redis:
+                self._promote_to_redis({key: found}, began)
         self._promote_to_memory(key, found, ticket)
         return found
 

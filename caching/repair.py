@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from caching.exceptions import LevelIsAway
+from caching.exceptions import LevelIsAway, RedisIsAway
 from caching.levels.base import TAG_MARK
 from caching.tags import EVERYTHING
 
@@ -118,7 +118,8 @@ class Repair:
         if not h.has_redis:
             return
         if h.redis_breaker.is_open:  # nobody can tell what else changed
-            self._tell(h.database.bump_tags([EVERYTHING], repair=True))
+            with suppress(RedisIsAway):
+                self._tell(h.database.bump_tags([EVERYTHING], repair=True))
             return
         deadline = time.monotonic() + REPAIR_SECONDS
         while (names := h.redis.repairs(BATCH)) and time.monotonic() < deadline:
@@ -131,7 +132,7 @@ class Repair:
         if keys:
             h.redis.forget(keys)
             h.redis.publish(h.backplane.keys_written(dict.fromkeys(keys, 0)))
-        if tags and h.has_database:
+        if tags and h.has_database and not h.database_breaker.is_open:
             h.redis.drop_tags(tags)
             self._tell(h.database.tag_versions(tags))
         elif tags:
@@ -152,17 +153,17 @@ class Repair:
             elif held is not None:
                 h.database.delete_many([key], discard_at=time.time() + TOMBSTONE_SECONDS)
         if tags:
-            self._tell(h.database.bump_tags(tags))
+            with suppress(RedisIsAway):  # which has these noted, or forgets them as it comes back
+                self._tell(h.database.bump_tags(tags, repair=h.redis_breaker.is_open))
 
     def _tell(self, versions: dict[str, int]) -> None:
         """Have all processes know the versions of tags."""
         h = self._hierarchy
         h.tags.learn(versions)
         h.flights.invalidate()
-        with suppress(LevelIsAway):
-            if h.has_redis and versions:
-                h.redis.follow_tags(versions)
-                h.redis.publish(h.backplane.tags_bumped(versions))
+        if h.has_redis and versions:
+            h.redis.follow_tags(versions)
+            h.redis.publish(h.backplane.tags_bumped(versions))
 
 
 def _sorted_out(names: list[str]) -> tuple[list[str], list[str]]:

@@ -147,7 +147,7 @@ class Writes:
         """Make every entry that has one of these tags a miss, everywhere and at once."""
         h = self._hierarchy
         marked = [TAG_MARK + name for name in names]
-        noted = h.redis_breaker.is_open
+        noted = h.has_database and h.redis_breaker.is_open
         versions: dict[str, int] = {}
         if h.has_database:
             try:

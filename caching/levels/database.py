@@ -206,19 +206,19 @@ class DatabaseLevel:
         stored_at: float,
         expires_at: float | None,
         discard_at: float | None,
-        tags: list[str],
-        tag_versions: list[int],
-        prefix: str,
     ) -> Entry | None:
         """Return a row as an entry; one that cannot be decoded is removed, and is None."""
+        if packed is None:
+            return Entry(None, version, stored_at, expires_at, discard_at)
         try:
-            payload = packed and unpack(packed).payload
+            entry = unpack(packed)
         except UndecodableEntry:
             self.undecodable_count += 1
             self._execute(statements.REMOVE, (key, version))
             return None
-        pairs = tuple(zip(tags, tag_versions, strict=True)) if tags else ()
-        return Entry(payload, version, stored_at, expires_at, discard_at, pairs, prefix)
+        entry.version, entry.stored_at = version, stored_at
+        entry.expires_at, entry.discard_at = expires_at, discard_at
+        return entry
 
     def _write_one(self, statement: str, parameters: Sequence[Any], noted: list[str]) -> int:
         """Return the version that was written, 0 for none."""
@@ -242,13 +242,18 @@ def _columns(entry: Entry) -> tuple[Any, ...]:
     """Return what is written of an entry, in the order of ``INSERT``."""
     return (
         entry.prefix,
-        None if entry.payload is None else pack(Entry(entry.payload)),
+        None if entry.payload is None else pack(_without_what_changes(entry)),
         entry.stored_at,
         _end(entry.expires_at),
         _end(entry.discard_at),
         _array(name for name, _ in entry.tags),
         _array(str(version) for _, version in entry.tags),
     )
+
+
+def _without_what_changes(entry: Entry) -> Entry:
+    """Return what is packed of an entry: columns have the rest, and what is searched for."""
+    return Entry(entry.payload, tags=entry.tags, prefix=entry.prefix)
 
 
 def _end(time: float | None) -> float | None:

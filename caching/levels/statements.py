@@ -20,8 +20,7 @@ NEXT = f"GREATEST(held.version + 1, {FIRST})"
 
 ENTRY = """
 held.key, held.payload, held.version, date_part('epoch', held.stored_at),
-date_part('epoch', held.expires_at), date_part('epoch', held.discard_at),
-held.tags, held.tag_versions, held.prefix
+date_part('epoch', held.expires_at), date_part('epoch', held.discard_at)
 """
 GET = f"SELECT {ENTRY} FROM cache_entries AS held WHERE held.key = %s AND {IS_KEPT}"
 GET_MANY = f"SELECT {ENTRY} FROM cache_entries AS held WHERE held.key = ANY(%s) AND {IS_KEPT}"
