@@ -1,5 +1,6 @@
 """The cache as Django knows it: ``CACHES = {"default": {"BACKEND": "caching.backend..."}}``."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
@@ -9,8 +10,8 @@ from cachebox import LRUCache
 from django.core.cache import caches
 from django.core.cache.backends.base import (
     DEFAULT_TIMEOUT,
+    MEMCACHE_MAX_KEY_LENGTH,
     BaseCache,
-    memcache_key_warnings,
 )
 
 from caching.codec import encode
@@ -25,6 +26,9 @@ from caching.patterns import Glob
 
 #: Keys whose complete form each thread remembers.
 MAX_KNOWN_KEYS = 10_000
+
+#: What Django warns of in a key.
+_UNPORTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 #: Longer keys are hashed: PostgreSQL indexes no more than 2,704 bytes.
 MAX_KEY_BYTES = 1_000
@@ -261,7 +265,7 @@ class MultiLevelCache(BaseCache):
         full = self.make_key(key, version)
         prefix, policy = self.hierarchy.prefixes.of(str(key))
         cache_key = CacheKey.of(full, prefix, policy.levels)
-        if any(memcache_key_warnings(full)):
+        if len(full) > MEMCACHE_MAX_KEY_LENGTH or _UNPORTABLE.search(full):
             self.validate_key(full)
             cache_key = cache_key._replace(full=self._storable(full, version))
         elif is_str:

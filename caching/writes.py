@@ -182,6 +182,7 @@ class Writes:
             if is_there:
                 with suppress(LevelIsAway), breaker:
                     level.clear()
+        h.tags.distrust()  # their versions are forgotten too
         self.invalidate_tags([EVERYTHING])
         h.memory.clear()
         self._publish(h.backplane.cleared())

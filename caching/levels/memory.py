@@ -15,7 +15,7 @@ from caching.entries import Entry, Tag
 IMMUTABLE = frozenset({str, bytes, int, float, bool, type(None)})
 
 #: What an entry takes besides its key and its value: its slot, and its place in the cache.
-OVERHEAD_BYTES = 400
+OVERHEAD_BYTES = 520
 
 #: Writes of keys that share a stripe are told apart by luck: one in so many.
 STRIPES = 1024
