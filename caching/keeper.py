@@ -26,6 +26,10 @@ STOP_SECONDS = 2.0
 #: Counts and reads of this long are written down together.
 FLUSH_SECONDS = 5.0
 
+#: Each process removes so many rows that nobody can have any more, so often.
+PURGE_SECONDS = 60.0
+PURGED_AT_ONCE = 1_000
+
 #: How long copies in memory are trusted that were made before the backplane went away.
 TRUST_SECONDS = 5.0
 
@@ -37,7 +41,7 @@ class Keeper:
         self._hierarchy = hierarchy
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cache-keeper", daemon=True)
-        self._flushed_at = time.monotonic()
+        self._flushed_at = self._purged_at = time.monotonic()
         self._told_at = time.monotonic()
         self._is_blind = True
         self._losses: dict[CacheLevel, int] = {}
@@ -110,3 +114,7 @@ class Keeper:
             self.flush()
             with suppress(LevelIsAway):
                 h.repair.what_is_left()
+        if h.has_database and now - self._purged_at >= PURGE_SECONDS:
+            self._purged_at = now
+            with suppress(LevelIsAway), h.database_breaker:
+                h.database.purge(PURGED_AT_ONCE)
