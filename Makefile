@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: help install demo serve test fast check lint types migrations format state-machine bench-transcribe bench-queue clean
+.PHONY: help install demo serve test fast check lint types migrations format state-machine bench-transcribe bench-queue bench-cache clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -57,6 +57,9 @@ bench-transcribe: $(VENV)/installed ## measure the main job against its limits a
 
 bench-queue: $(VENV)/installed ## measure the job queue against its limits and its peers
 	@$(BIN)/python -m tests.bench.queue $(ARGS)
+
+bench-cache: $(VENV)/installed ## measure the cache against its limits and its peers
+	@$(BIN)/python -m tests.bench.cache $(ARGS)
 
 clean: ## remove the virtual environment and everything Longhand has written
 	rm -rf $(VENV) .venv-bench var

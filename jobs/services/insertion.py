@@ -51,7 +51,7 @@ def copy_rows(rows: Iterable[JobRow]) -> None:
     """
     with connection.cursor() as cursor:
         cursor.adapters.register_dumper(datetime, _MomentDumper)
-        with cursor.copy(_COPY) as copy:
+        with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             for row in rows:
                 copy.write_row(row)
 

@@ -1,5 +1,6 @@
 """How every benchmark reports: ours beside a limit or a peer, and whether it is met."""
 
+import math
 import sys
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        return self.ours / self.theirs
+        return self.ours / self.theirs if self.theirs else math.inf
 
     @property
     def is_met(self) -> bool:

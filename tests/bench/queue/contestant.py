@@ -17,7 +17,7 @@ import psutil
 import psycopg
 
 from config import embedded, env
-from tests.bench.queue import environment
+from tests.bench import environment
 from tests.bench.queue.scoreboard import board
 from tests.waiting import wait_for
 

@@ -17,8 +17,8 @@ from django.db import connection, connections
 
 from config import embedded
 from jobs.models import Job, Worker
+from tests.bench.percentiles import percentile
 from tests.bench.queue.apps import LIGHT, job_type
-from tests.bench.queue.percentiles import percentile
 from tests.bench.table import Row, Table
 
 #: Rows in the tables, of which so many are ready.

@@ -3,9 +3,9 @@
 import sys
 from dataclasses import dataclass
 
+from tests.bench.percentiles import percentile
 from tests.bench.queue.contestant import Contestant
 from tests.bench.queue.drain import wait_until_begun
-from tests.bench.queue.percentiles import percentile
 from tests.bench.queue.scoreboard import board
 from tests.bench.table import Row, Table
 

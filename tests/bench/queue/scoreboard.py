@@ -10,7 +10,7 @@ import time
 from functools import cache
 from pathlib import Path
 
-#: Where the shared memory is; also the mark by which the processes of a run are known.
+#: Where the shared memory is.
 VARIABLE = "LONGHAND_BENCH_BOARD"
 
 SLOTS = 2_000_000

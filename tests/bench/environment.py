@@ -1,12 +1,13 @@
 """The peers' virtual environment, apart from our own."""
 
 import shutil
+import site
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent.parent.parent
+PROJECT = Path(__file__).resolve().parent.parent.parent
 REQUIREMENTS = PROJECT / "tests" / "bench" / "requirements.txt"
 DIRECTORY = PROJECT / ".venv-bench"
 PYTHON = DIRECTORY / "bin" / "python"
@@ -25,3 +26,9 @@ def install() -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     subprocess.run([*pip, "--requirement", str(REQUIREMENTS)], check=True)
     _INSTALLED.write_text(wanted)
+
+
+def add_peers() -> None:
+    """Have this process import what our own virtual environment has not from the peers'."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    site.addsitedir(str(DIRECTORY / "lib" / version / "site-packages"))
