@@ -103,7 +103,7 @@ class MultiLevelCache(BaseCache):
         cache_key = self._key(key, version)
         policy = self._policy(key, timeout)
         if _is_over(policy):
-            return bool(self.hierarchy.writes.delete_many([cache_key]))
+            return self.delete(key, version)
         if self.hierarchy.lookup.found(cache_key).entry is None:
             return False
         end = None if policy.timeout is None else time.time() + policy.timeout

@@ -15,7 +15,6 @@ from django.db import connection
 from caching.hierarchy import forget_hierarchies, hierarchies
 from config import embedded
 
-
 #: What Django adds to the parameters of a connection for itself.
 PARAMETERS_OF_DJANGO = ("cursor_factory", "context", "prepare_threshold")
 

@@ -61,8 +61,9 @@ class RedisKeyspace:
         self._tag = f"{namespace}:t:"
         self._lease = f"{namespace}:l:"
         self._repairs = f"{namespace}:repairs"
-        self._channel = f"{namespace}:backplane"
         self._redis = _client(url, timeout_seconds)
+        database = self._redis.connection_pool.connection_kwargs.get("db", 0)
+        self._channel = f"{namespace}:{database}:backplane"  # channels know no databases
         self._expire = self._redis.register_script(scripts.EXPIRE)
 
     # The connection

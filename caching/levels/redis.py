@@ -187,7 +187,7 @@ class RedisLevel(RedisKeyspace):
     # Looking around
 
     def held_keys(self, pattern: Glob) -> Iterator[str]:
-        """Yield the keys that match and hold a value, a tombstone or a lease; some of them twice."""
+        """Yield the keys that match and hold a value, tombstone or lease; some of them twice."""
         for names in self._scan(f"{Glob.escape(self._namespace)}:[vl]:{pattern.redis_superset}"):
             for name in names:
                 key = name.decode(errors="replace")[len(self._value) :]

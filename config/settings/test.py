@@ -10,7 +10,6 @@ from config.settings.base import CACHES, DATABASES, ENGINES, REDIS_URL, RQ_QUEUE
 REDIS_DATABASE = 2 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw"))
 REDIS_URL = env.with_query(REDIS_URL, db=REDIS_DATABASE)
 CACHES["default"]["LOCATION"] = REDIS_URL
-CACHES["default"]["OPTIONS"]["NAMESPACE"] = f"test{REDIS_DATABASE}"  # channels know no databases
 for queue in RQ_QUEUES.values():
     queue["URL"] = env.with_query(queue["URL"], db=REDIS_DATABASE)
 
