@@ -35,6 +35,8 @@ class Breaker:
         opens_on: type[LevelIsAway] = LevelIsAway,
     ) -> None:
         self.is_open = False
+        #: Closed for a moment, and repaired once more: write there, but do not read there yet.
+        self.is_settling = False
         self.opened_count = 0
         self.spared_count = 0
         self.away_since: float | None = None
@@ -47,6 +49,7 @@ class Breaker:
         self._spared_before = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self.is_settling = False
         _breakers.add(self)
 
     def __enter__(self) -> None:
@@ -89,6 +92,7 @@ class Breaker:
             away_since, self.away_since = self.away_since, None
             spared_count = self.spared_count - self._spared_before
             self._thread = None
+            self.is_settling = True
             self.is_open = False
         seconds = time.monotonic() - (away_since or 0)
         logger.warning(
@@ -124,8 +128,11 @@ class Breaker:
 
     def _recover_the_last(self) -> None:
         """Recover once more: what was written as the breaker closed may have come too late."""
-        with suppress(LevelIsAway), self:
-            self._recover()
+        try:
+            with suppress(LevelIsAway), self:
+                self._recover()
+        finally:
+            self.is_settling = False
 
     def _after_fork(self) -> None:
         """Neither a thread nor who held the lock is there any more."""

@@ -97,14 +97,14 @@ class Lookup:
             return self._stale_in_memory(key, ticket)
         h = self._hierarchy
         found = Found()
-        if key.in_redis:
+        if key.in_redis and not h.redis_breaker.is_settling:
             try:
                 with h.redis_breaker:
                     entry = h.redis.get(key.full)
                 found = self._judged(key, CacheLevel.REDIS, entry, key.redis)
             except LevelIsAway:
                 pass
-        if found.entry is None and key.in_database:
+        if found.entry is None and key.in_database and not h.database_breaker.is_settling:
             began = time.monotonic()
             try:
                 with h.database_breaker:
@@ -180,13 +180,13 @@ class Lookup:
     def _shared_many(self, keys: Sequence[CacheKey]) -> dict[CacheKey, Found]:
         found: dict[CacheKey, Found] = {}
         in_redis = {key.full: key for key in keys if key.in_redis}
-        if in_redis:
+        if in_redis and not self._hierarchy.redis_breaker.is_settling:
             with suppress(LevelIsAway):
                 with self._hierarchy.redis_breaker:
                     entries = self._hierarchy.redis.get_many(in_redis)
                 found |= self._fresh(in_redis, CacheLevel.REDIS, entries)
         in_database = {key.full: key for key in keys if key.in_database and key not in found}
-        if in_database:
+        if in_database and not self._hierarchy.database_breaker.is_settling:
             began = time.monotonic()
             with suppress(LevelIsAway):
                 with self._hierarchy.database_breaker:

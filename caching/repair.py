@@ -23,9 +23,9 @@ BATCH = 1_000
 #: Names that a process remembers while it can note them nowhere else; beyond, all is distrusted.
 MAX_REMEMBERED = 10_000
 
-#: A repair of the database goes on for so long before it is used again: who writes meanwhile
-#: may be faster. What is left is repaired later; Redis, which is asked first, has it right.
-REPAIR_SECONDS = 2.0
+#: A repair goes on for so long before the level is written to again: who writes meanwhile may
+#: note names faster. What is left then is repaired before it is read again.
+REPAIR_SECONDS = 0.5
 
 #: How long a tombstone of a repair stays.
 TOMBSTONE_SECONDS = 3600.0
@@ -102,9 +102,12 @@ class Repair:
         if h.database_breaker.is_open:  # nobody can tell what else changed
             self._tell(h.redis.bump_tags([EVERYTHING]))
             return
+        deadline = time.monotonic() + REPAIR_SECONDS
         while names := h.database.repairs(BATCH):
             self._forget_in_redis(names)
             h.database.forget_repairs(names)
+            if h.redis_breaker.is_open and time.monotonic() > deadline:
+                return
 
     def database(self) -> None:
         """Have the database know of all that changed without it. Raises ``LevelIsAway``."""
@@ -122,9 +125,11 @@ class Repair:
                 self._tell(h.database.bump_tags([EVERYTHING], repair=True))
             return
         deadline = time.monotonic() + REPAIR_SECONDS
-        while (names := h.redis.repairs(BATCH)) and time.monotonic() < deadline:
+        while names := h.redis.repairs(BATCH):
             self._renew_in_database(names)
             h.redis.forget_repairs(names)
+            if h.database_breaker.is_open and time.monotonic() > deadline:
+                return
 
     def _forget_in_redis(self, names: list[str]) -> None:
         h = self._hierarchy
