@@ -80,6 +80,7 @@ class Contestant:
         self._python = sys.executable if is_ours else str(environment.PYTHON)
         self._environment = dict(os.environ)
         if not is_ours:
+            del self._environment["DJANGO_SETTINGS_MODULE"]  # Celery would take them for its own
             self._environment |= {
                 "LONGHAND_BENCH_POSTGRES": _database(f"bench_{module}"),
                 "LONGHAND_BENCH_REDIS": env.with_query(
