@@ -53,7 +53,7 @@ class Lookup:
         self._hierarchy = hierarchy
         self._memory = hierarchy.memory
         self._statistics = hierarchy.statistics
-        self._tags_are_current = hierarchy.tags.are_current
+        self._tags = hierarchy.tags
 
     def value(self, key: CacheKey, default: Any = None) -> Any:
         """Return the value of a key, the caller's own; ``default`` when there is none."""
@@ -174,7 +174,7 @@ class Lookup:
         now = time.time()
         if slot is None or slot.entry.is_fresh(now) or not slot.entry.is_kept(now):
             return Found(version=ticket)
-        is_valid = self._tags_are_current(slot.tags)
+        is_valid = self._tags.are_current(slot.tags)
         return Found(version=ticket, stale=slot.entry if is_valid else None)
 
     def _shared_many(self, keys: Sequence[CacheKey]) -> dict[CacheKey, Found]:
@@ -213,8 +213,13 @@ class Lookup:
     def _slot(self, key: CacheKey) -> Slot | None:
         """Return what this process has of a key, when it is fresh; count the hit."""
         slot = self._memory.get(key.full)
-        if slot is None or time.time() >= slot.until or not self._tags_are_current(slot.tags):
+        if slot is None or time.time() >= slot.until:
             return None
+        generation = self._tags.generation
+        if slot.generation != generation:
+            if not self._tags.are_current(slot.tags):
+                return None
+            slot.generation = generation
         statistics = self._statistics
         statistics.counts[key.memory.hit] += 1
         if key.in_database:
@@ -232,7 +237,7 @@ class Lookup:
             return Found()
         now = time.time()
         stale = None
-        if entry.payload is not None and entry.is_kept(now) and self._tags_are_current(entry.tags):
+        if entry.payload is not None and entry.is_kept(now) and self._tags.are_current(entry.tags):
             if entry.is_fresh(now):
                 try:
                     value = decode(entry.payload)

@@ -30,7 +30,8 @@ class TagRegistry:
         self._fetch = fetch
         self._versions: LRUCache[str, int] = LRUCache(MAX_TAGS)
         self._remembered: LRUCache[str, int] = LRUCache(MAX_TAGS)
-        self._generation = 0
+        #: Another one whenever something was invalidated, or may have been.
+        self.generation = 0
 
     def current(self, names: Iterable[str]) -> tuple[Tag, ...]:
         """Return the tags ``names`` and ``EVERYTHING`` with the versions they have now.
@@ -54,23 +55,25 @@ class TagRegistry:
 
     def learn(self, versions: dict[str, int]) -> None:
         """Take note of tags that were invalidated, in whatever order that is told."""
-        self._generation += 1
+        self.generation += 1
         for name, version in versions.items():
             if version > self._versions.get(name, 0):
                 self._versions.insert(name, version)
+        self.generation += 1  # again: who looked meanwhile may have seen what was before
 
     def distrust(self) -> None:
         """Ask again for all that is known: something may have changed that nobody told."""
-        self._generation += 1
+        self.generation += 1
         self._remembered.update(dict(self._versions.items()))
         self._versions.clear()
+        self.generation += 1
 
     def _learned(self, names: Collection[str]) -> dict[str, int]:
-        generation = self._generation
+        generation = self.generation
         try:
             fetched = dict.fromkeys(names, 0) | self._fetch(names)
         except LevelIsAway:
             return {name: self._remembered.get(name, 0) for name in names}
-        if generation == self._generation:  # else some of them may have changed meanwhile
+        if generation == self.generation:  # else some of them may have changed meanwhile
             self._versions.update(fetched)
         return fetched

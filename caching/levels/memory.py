@@ -4,7 +4,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from cachebox import LRUCache
 
@@ -21,14 +22,19 @@ OVERHEAD_BYTES = 520
 STRIPES = 1024
 
 
-class Slot(NamedTuple):
-    """An entry in memory. ``value`` is what to hand out, or what ``decode`` makes it of."""
+@dataclass(slots=True)
+class Slot:
+    """An entry in memory. ``value`` is what to hand out, or what ``decode`` makes it of.
+
+    Its tags were current in ``generation`` of the ``TagRegistry``.
+    """
 
     until: float
     tags: tuple[Tag, ...]
     decode: Callable[[bytes], Any] | None
     value: Any
     entry: Entry
+    generation: int = -1
 
     def copy(self) -> Any:
         """Return a value that is the caller's own."""
