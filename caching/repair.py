@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from caching.exceptions import LevelIsAway, RedisIsAway
 from caching.levels.base import TAG_MARK
 from caching.tags import EVERYTHING
+from caching.writes import TOMBSTONE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,9 +27,6 @@ MAX_REMEMBERED = 10_000
 #: A repair goes on for so long before the level is written to again: who writes meanwhile may
 #: note names faster. What is left then is repaired before it is read again.
 REPAIR_SECONDS = 0.5
-
-#: How long a tombstone of a repair stays.
-TOMBSTONE_SECONDS = 3600.0
 
 
 class Journal:

@@ -73,7 +73,7 @@ class RedisKeyspace:
         self._redis.ping()
 
     def close(self) -> None:
-        self._redis.connection_pool.disconnect()
+        self._redis.connection_pool.disconnect(inuse_connections=False)
 
     # The backplane
 
