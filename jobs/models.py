@@ -203,8 +203,8 @@ class Job(Work):
                 "status",
                 "created_at",
                 "id",
-                name="job_given_up_idx",
-                condition=Q(status__in=(JobStatus.FAILED, JobStatus.CANCELLED)),
+                name="job_status_idx",
+                condition=~Q(status=JobStatus.COMPLETED),  # most rows, and found among all
             ),
             models.Index(
                 "completed_at", name="job_over_idx", condition=Q(completed_at__isnull=False)
