@@ -72,13 +72,15 @@ class Drain:
         self.has_begun = False
         self.has_rung = False
         self.is_full = False
+        self.is_suspect = False
         self.is_alone = False
 
     def one_by_one(self) -> None:
         """Run rows in this thread, batch by batch."""
         with self._relief():
             while self._goes_on() and (count := self._record_and_claim(self._limit())):
-                is_long = count * self.pace.seconds_per_row >= UNEVEN_SECONDS
+                takes = count * self.pace.seconds_per_row
+                is_long = takes >= UNEVEN_SECONDS or self.is_suspect
                 if is_long:
                     self._wake_another()
                 started = time.monotonic()
@@ -186,7 +188,8 @@ class Drain:
         """Put rows whose claim is committed into the batch; return how many."""
         self.batch.add(claimed)
         self.has_begun = True
-        self.is_full = len(claimed) == limit
+        self.is_suspect = any(work.crash_count for work in claimed)
+        self.is_full = len(claimed) == limit or self.is_suspect
         if len(claimed) > 1 and self.relief.ident is None:
             self.relief.start()
         return len(claimed)
@@ -209,9 +212,13 @@ class Drain:
         queues.ring(self.queue_name)
 
     def _wake_another(self) -> None:
-        """Ring, once in a drain, when there was more to claim than this worker took."""
-        if self.is_full and not self.has_rung:
-            self.has_rung = self._ring_if_ready()
+        """Ring, once in a drain, when there was more to claim than this worker took.
+
+        Again for each row that crashed a worker: the claim that took it alone kept the others
+        from whoever was woken before.
+        """
+        if self.is_full and (self.is_suspect or not self.has_rung):
+            self.has_rung, self.is_suspect = self._ring_if_ready(), False
 
     def _work(self, work: Work) -> None:
         """Run one row; record it now when something may follow from its end, else later."""

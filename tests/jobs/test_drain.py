@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from redis import Redis
 
-from jobs import handlers
+from jobs import handlers, queues
 from jobs.choices import JobStatus
 from jobs.exceptions import QuotaExceeded, TransientError
 from jobs.handlers import job_source
@@ -215,6 +216,24 @@ def test_a_row_that_crashed_a_worker_is_run_alone(register: Register) -> None:
     warmed_up(make_runner()).drain(QUEUE)
 
     assert held[:3] == [2, 2, 1]
+
+
+def test_each_row_that_crashed_a_worker_wakes_another_for_the_next(
+    register: Register, waiting_rings: Count, redis_connection: Redis
+) -> None:
+    rings: list[int] = []
+
+    def run(job: Job) -> None:
+        rings.append(waiting_rings(QUEUE))
+        redis_connection.delete(queues.get_queue(QUEUE).key)
+
+    register(run)
+    enqueue_in_order(4)
+    Job.objects.update(crash_count=1)
+
+    warmed_up(make_runner()).drain(QUEUE)
+
+    assert rings == [1, 1, 1, 0]
 
 
 # In threads
