@@ -59,7 +59,9 @@ class Lookup:
         """Return the value of a key, the caller's own; ``default`` when there is none."""
         slot = self._slot(key)
         if slot is not None:
-            return slot.value if slot.decode is None else slot.decode(slot.value)
+            if slot.reads_to_decoded:
+                return self._memory.copy(key.full, slot)
+            return slot.value if slot.copier is None else slot.copier(slot.value)
         found = self.shared(key)
         return default if found.entry is None else found.value
 
@@ -68,7 +70,7 @@ class Lookup:
         slot = self._slot(key)
         if slot is None:
             return self.shared(key)
-        return Found(CacheLevel.MEMORY, slot.entry, slot.copy(), slot.entry.version)
+        return self._found_in_memory(key, slot)
 
     def many(self, keys: Sequence[CacheKey]) -> dict[CacheKey, Found]:
         """Return what there is for each key, with one question to each shared level."""
@@ -81,7 +83,7 @@ class Lookup:
                 if key.in_memory:
                     self._statistics.counts[key.memory.miss] += 1
             else:
-                found[key] = Found(CacheLevel.MEMORY, slot.entry, slot.copy(), slot.entry.version)
+                found[key] = self._found_in_memory(key, slot)
         tickets = {key: self._memory.ticket(key.full) for key in missing}
         shared = self._shared_many(missing)
         for key, one in shared.items():
@@ -209,6 +211,10 @@ class Lookup:
             for full, key in keys.items()
         }
         return {key: found for key, found in judged.items() if found.entry is not None}
+
+    def _found_in_memory(self, key: CacheKey, slot: Slot) -> Found:
+        value = self._memory.copy(key.full, slot)
+        return Found(CacheLevel.MEMORY, slot.entry, value, slot.entry.version)
 
     def _slot(self, key: CacheKey) -> Slot | None:
         """Return what this process has of a key, when it is fresh; count the hit."""

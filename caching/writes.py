@@ -92,7 +92,8 @@ class Writes:
                 return False
             entry = replace(slot.entry, expires_at=expires_at, discard_at=discard_at)
             until = h.memory_until(key, entry)
-            return h.memory.put_alone(key.full, entry, slot.copy(), until=until, ticket=ticket)
+            value = h.memory.copy(key.full, slot)
+            return h.memory.put_alone(key.full, entry, value, until=until, ticket=ticket)
         version = self._touch(key, expires_at, discard_at)
         h.memory.drop(key.full)
         return bool(version)

@@ -4,12 +4,13 @@ import math
 import random
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from caching.codec import encode
 from caching.entries import Entry
-from caching.levels.memory import MemoryLevel
+from caching.levels.memory import READS_TO_DECODED, MemoryLevel
 
 MEGABYTE = 1024**2
 
@@ -179,3 +180,53 @@ def test_threads_do_not_break_the_count(memory: MemoryLevel) -> None:
 
     by_hand = sum(memory.size_of(key, slot) for key, slot in memory.items())
     assert memory.size_bytes == by_hand <= MEGABYTE
+
+
+def read(memory: MemoryLevel, key: str) -> object:
+    slot = memory.get(key)
+    assert slot is not None
+    return memory.copy(key, slot)
+
+
+def test_what_is_read_is_kept_decoded_and_takes_more(memory: MemoryLevel) -> None:
+    put(memory, "key", [{"word": "so"}] * 10)
+    before = memory.size_bytes
+
+    values = [read(memory, "key") for _ in range(3)]
+
+    assert values == [[{"word": "so"}] * 10] * 3
+    assert memory.size_bytes > before + 10 * 100
+
+
+def test_a_caller_that_changes_what_it_read_changes_nothing_else(memory: MemoryLevel) -> None:
+    put(memory, "key", {"words": [{"word": "so"}], "tags": {"a"}})
+
+    for _ in range(3):
+        value: Any = read(memory, "key")
+        value["words"][0]["word"] = "changed"
+        value["words"].append("more")
+        value["tags"].clear()
+
+    assert read(memory, "key") == {"words": [{"word": "so"}], "tags": {"a"}}
+
+
+def test_no_more_than_a_share_of_the_bytes_is_for_decoded_values(memory: MemoryLevel) -> None:
+    for number in range(900):
+        put(memory, f"key-{number}", [[number] * 50])
+        for _ in range(READS_TO_DECODED):
+            read(memory, f"key-{number}")
+
+    decoded_bytes = [slot.value_bytes for _, slot in memory.items()]
+    assert 0 < sum(decoded_bytes) < 0.5 * MEGABYTE
+    assert decoded_bytes.count(0) > 300
+
+
+def test_a_value_that_was_dropped_while_it_was_decoded_is_not_kept(memory: MemoryLevel) -> None:
+    put(memory, "key", [{"word": "so"}])
+    slot = memory.get("key")
+    assert slot is not None
+    slot.reads_to_decoded = 1
+    memory.drop("key")
+
+    assert memory.copy("key", slot) == [{"word": "so"}]
+    assert not holds(memory, "key")
