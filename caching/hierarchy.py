@@ -118,11 +118,11 @@ class CacheHierarchy:
 
     def tags_bumped(self, versions: dict[str, int]) -> None:
         self.tags.learn(versions)
-        self.flights.invalidate()
+        self.flights.invalidate_all()
 
     def cleared(self) -> None:
         self.tags.distrust()
-        self.flights.invalidate()
+        self.flights.invalidate_all()
         self.memory.clear()
 
     def connected(self) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import IO, Any, NamedTuple
 
 from caching.choices import CacheLevel
@@ -42,16 +43,20 @@ class CacheKey(NamedTuple):
     @classmethod
     def of(cls, full: str, prefix: str, levels: Collection[CacheLevel]) -> "CacheKey":
         """Return the key that is kept in ``levels`` and counted under ``prefix``."""
-        return cls(
-            full,
-            prefix,
-            in_memory=CacheLevel.MEMORY in levels,
-            in_redis=CacheLevel.REDIS in levels,
-            in_database=CacheLevel.DATABASE in levels,
-            memory=answers_of(CacheLevel.MEMORY, prefix),
-            redis=answers_of(CacheLevel.REDIS, prefix),
-            database=answers_of(CacheLevel.DATABASE, prefix),
-        )
+        return cls(full, *_what_follows(prefix, frozenset(levels)))
+
+
+@lru_cache(maxsize=1_000)
+def _what_follows(prefix: str, levels: frozenset[CacheLevel]) -> tuple[Any, ...]:
+    return (
+        prefix,
+        CacheLevel.MEMORY in levels,
+        CacheLevel.REDIS in levels,
+        CacheLevel.DATABASE in levels,
+        answers_of(CacheLevel.MEMORY, prefix),
+        answers_of(CacheLevel.REDIS, prefix),
+        answers_of(CacheLevel.DATABASE, prefix),
+    )
 
 
 class ContentAddresser:

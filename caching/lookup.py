@@ -160,8 +160,8 @@ class Lookup:
     def anywhere(self, pattern: Glob) -> set[str]:
         """Return the complete keys that match and are held, or being loaded, here or elsewhere."""
         h = self._hierarchy
-        keys = {key for key in h.flights.keys_loading() if pattern.matches(key)}
-        keys.update(key for key, _ in self._memory.items() if pattern.matches(key))
+        keys = set(filter(pattern.matches, h.flights.keys_loading()))
+        keys.update(filter(pattern.matches, self._memory.keys()))
         if h.has_redis:
             with suppress(LevelIsAway), h.redis_breaker:
                 keys.update(h.redis.held_keys(pattern))

@@ -163,7 +163,7 @@ class Repair:
         """Have all processes know the versions of tags."""
         h = self._hierarchy
         h.tags.learn(versions)
-        h.flights.invalidate()
+        h.flights.invalidate_all()
         if h.has_redis and versions:
             h.redis.follow_tags(versions)
             h.redis.publish(h.backplane.tags_bumped(versions))

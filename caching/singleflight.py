@@ -71,10 +71,14 @@ class SingleFlight:
         if flight is not None:
             flight.is_woken.set()
 
-    def invalidate(self, key: str | None = None) -> None:
-        """What flights for ``key``, or for all keys, will bring is out of date: nobody joins."""
+    def invalidate(self, *keys: str) -> None:
+        """What flights for these keys will bring is out of date: nobody joins them any more."""
         with self._lock:
-            if key is None:
-                self._flights.clear()
-            else:
-                self._flights.pop(key, None)
+            if self._flights:
+                for key in keys:
+                    self._flights.pop(key, None)
+
+    def invalidate_all(self) -> None:
+        """What any flight will bring is out of date."""
+        with self._lock:
+            self._flights.clear()

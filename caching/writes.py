@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -137,10 +138,10 @@ class Writes:
                 except LevelIsAway:
                     if not (noted and is_follower):
                         h.repair.missed_by_redis(names)
-        for full, key in by_name.items():
-            h.memory.drop(full)
-            h.flights.invalidate(full)
-            self._statistics.add(Event.DELETION, key.prefix)
+        h.memory.drop_many(by_name)
+        h.flights.invalidate(*by_name)
+        for prefix, count in Counter(key.prefix for key in by_name.values()).items():
+            self._statistics.add(Event.DELETION, prefix, count=count)
         self._publish(h.backplane.keys_written(dict.fromkeys(by_name, 0)))
         return len(existed)
 
@@ -169,7 +170,7 @@ class Writes:
                     h.repair.missed_by_redis(marked)
         versions = versions or dict.fromkeys(names, time.time_ns() // 1000)
         h.tags.learn(versions)
-        h.flights.invalidate()
+        h.flights.invalidate_all()
         self._publish(h.backplane.tags_bumped(versions))
 
     def clear(self) -> None:

@@ -72,7 +72,7 @@ class Connections:
     def __init__(self, alias: str, limit: int) -> None:
         self.process_id = os.getpid()
         self._alias = alias
-        self._idle: deque[psycopg.Connection] = deque()
+        self._idle: deque[psycopg.Cursor[Row]] = deque()
         self._closings = 0
         self._permits = threading.BoundedSemaphore(limit)
         self._prepares = True
@@ -85,12 +85,12 @@ class Connections:
         if not self._permits.acquire(timeout=WAIT_SECONDS):
             raise LevelIsBusy("all connections to the database are busy")
         try:
-            connection = self._pop()
-            if connection is not None:
+            cursor = self._pop()
+            if cursor is not None:
                 try:
-                    return self._run(connection, statement, parameters)
+                    return self._run(cursor, statement, parameters)
                 except AWAY:
-                    if not connection.closed:
+                    if not cursor.connection.closed:
                         raise
                     self.close()  # the others are from before whatever broke this one
             return self._run(self._connect(), statement, parameters)
@@ -104,33 +104,35 @@ class Connections:
     def close(self) -> None:
         """Close those that are idle now, and those in use when they are given back."""
         self._closings += 1
-        while (connection := self._pop()) is not None:
-            connection.close()
+        while (cursor := self._pop()) is not None:
+            cursor.connection.close()
 
-    def _pop(self) -> psycopg.Connection | None:
+    def _pop(self) -> psycopg.Cursor[Row] | None:
         with suppress(IndexError):
             return self._idle.pop()
         return None
 
     def _run(
-        self, connection: psycopg.Connection, statement: LiteralString, parameters: Sequence[Any]
+        self, cursor: psycopg.Cursor[Row], statement: LiteralString, parameters: Sequence[Any]
     ) -> list[Row]:
         closings = self._closings
         try:
             try:
-                return _rows(connection, statement, parameters, is_prepared=self._prepares)
+                return _rows(cursor, statement, parameters, is_prepared=self._prepares)
             except UNPREPARED:
                 self._prepares = False
-                return _rows(connection, statement, parameters, is_prepared=False)
+                return _rows(cursor, statement, parameters, is_prepared=False)
         finally:
+            connection = cursor.connection
             is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
             if is_idle and closings == self._closings:
-                self._idle.append(connection)
+                self._idle.append(cursor)
             else:  # broken, or left in the midst of a statement by a signal's exception
                 connection.close()
 
-    def _connect(self) -> psycopg.Connection:
-        """Connect as Django does, but for what it adds to psycopg for its ORM.
+    def _connect(self) -> psycopg.Cursor[Row]:
+        """Connect as Django does, but for what it adds to psycopg for its ORM; return the one
+        cursor that the connection is used by.
 
         Its parameters are asked for each time: who runs tests changes them.
         """
@@ -138,17 +140,19 @@ class Connections:
         del parameters["cursor_factory"], parameters["context"]
         connection = psycopg.connect(**parameters | {"autocommit": True})
         connection._prepared = PreparedByContent()
-        return connection
+        return connection.cursor(binary=True)
 
 
 def _rows(
-    connection: psycopg.Connection,
+    cursor: psycopg.Cursor[Row],
     statement: LiteralString,
     parameters: Sequence[Any],
     *,
     is_prepared: bool,
 ) -> list[Row]:
     prepare = None if is_prepared else False  # None is when it pays
-    cursor = connection.execute(statement, parameters, prepare=prepare, binary=True)
-    has_rows = cursor.pgresult is not None and cursor.pgresult.nfields > 0
-    return cursor.fetchall() if has_rows else []
+    result = cursor.execute(statement, parameters, prepare=prepare).pgresult
+    rows = cursor.fetchall() if result is not None and result.nfields > 0 else []
+    if result is not None:
+        result.clear()  # the cursor would keep it until it is used again
+    return rows

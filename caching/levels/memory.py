@@ -117,6 +117,13 @@ class MemoryLevel:
             if held is not None and (not version or held.entry.version != version):
                 self._slots.pop(key, None)
 
+    def drop_many(self, keys: Iterable[str]) -> None:
+        """Forget keys, whatever their versions."""
+        with self._lock:
+            for key in keys:
+                self._tickets[hash(key) % STRIPES] += 1
+                self._slots.pop(key, None)
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
@@ -149,6 +156,11 @@ class MemoryLevel:
         """Return what is held just now."""
         with self._lock:
             return iter(list(self._slots.items()))
+
+    def keys(self) -> Iterator[str]:
+        """Return the keys of what is held just now."""
+        with self._lock:
+            return iter(list(self._slots.keys()))
 
     @property
     def size_bytes(self) -> int:

@@ -98,17 +98,26 @@ publish(ARGV[1], ARGV[2])
 return followed
 """
 
-#: ARGV: a tombstone, its life, and the time. Returns 0 where nothing was fresh.
+#: ARGV: a tombstone, its life, and the time. Returns 0 where nothing was fresh. All get one
+#: version, but for what has a larger one.
 DELETE = f"""{_BEGINNING}
-local deleted = {{}}
+local tombstone = ARGV[1]:sub(1, {VERSION_OFFSET}) .. struct.pack('>i8', now)
+  .. ARGV[1]:sub({VERSION_OFFSET + 9})
+local deleted, leases = {{}}, {{}}
 for i = 1, #KEYS / 2 do
-  local key, lease = KEYS[2 * i - 1], KEYS[2 * i]
+  local key = KEYS[2 * i - 1]
   local version, header = held(key)
-  version = after(version)
-  write(key, ARGV[1], ARGV[2], version)
-  redis.call('DEL', lease)
+  if version < now then
+    version = now
+    redis.call('SET', key, tombstone, 'PX', ARGV[2])
+  else
+    version = after(version)
+    write(key, ARGV[1], ARGV[2], version)
+  end
+  leases[i] = KEYS[2 * i]
   deleted[i] = is_fresh(header, ARGV[3]) and version or 0
 end
+redis.call('DEL', unpack(leases))
 return deleted
 """
 

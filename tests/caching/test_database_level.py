@@ -271,7 +271,7 @@ def test_a_session_in_which_another_has_prepared_the_same_costs_no_error(
 ) -> None:
     level.put("key", entry("kept"))
     session, _, _ = session_of(level), level.get("key"), level.get("key")
-    level._connections._idle[0]._prepared = PreparedByContent()
+    level._connections._idle[0].connection._prepared = PreparedByContent()
 
     held = [value_of(level.get("key")) for _ in range(3)]
 
