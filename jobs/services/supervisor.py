@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing import connection as mp_connection
@@ -87,15 +88,15 @@ class Supervisor:
         if quick and quick != queue_names:
             self.slots.append(_Slot(quick))
         self._stop_signals = 0
+        self._wakeup, self._wakeup_writer = socket.socketpair()
+        self._wakeup.setblocking(False)
+        self._wakeup_writer.setblocking(False)
 
     def run(self) -> None:
         """Supervise until SIGTERM or SIGINT; a second signal does not wait for the workers."""
         for source in dict.fromkeys(handlers.source_of(name) for name in self.queue_names):
             source.prepare()
-        self._wakeup, wakeup_writer = socket.socketpair()
-        wakeup_writer.setblocking(False)
-        self._wakeup.setblocking(False)
-        signal.set_wakeup_fd(wakeup_writer.fileno())
+        signal.set_wakeup_fd(self._wakeup_writer.fileno())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._request_stop)
         next_beat = next_sweep = 0.0
@@ -106,7 +107,8 @@ class Supervisor:
                 next_beat = time.monotonic() + settings.HEARTBEAT_SECONDS
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + self._sweep()
-            self._wait(min(next_beat, next_sweep, self._next_start()) - time.monotonic())
+            processes = [slot.process for slot in self.slots if slot.process is not None]
+            self._wait(min(next_beat, next_sweep, self._next_start()) - time.monotonic(), processes)
         self._shut_down()
 
     def _refill(self) -> None:
@@ -161,10 +163,10 @@ class Supervisor:
         empty = [slot.may_start_at for slot in self.slots if slot.process is None]
         return min(empty, default=float("inf"))
 
-    def _wait(self, seconds: float) -> None:
-        """Sleep until a worker ends, a signal comes or ``seconds`` are over."""
-        alive = [slot.process for slot in self.slots if slot.process and slot.process.is_alive()]
-        waited_for: list[int | socket.socket] = [process.sentinel for process in alive]
+    def _wait(self, seconds: float, processes: Sequence[ForkProcess]) -> None:
+        """Sleep until one of the processes ends, or has ended, a signal comes or ``seconds`` are
+        over."""
+        waited_for: list[int | socket.socket] = [process.sentinel for process in processes]
         waited_for.append(self._wakeup)
         if self._wakeup in mp_connection.wait(waited_for, timeout=max(seconds, 0.05)):
             self._wakeup.recv(64)
@@ -238,10 +240,11 @@ class Supervisor:
             self._signal(slot, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS
         while self._stop_signals < 2 and time.monotonic() < deadline:
-            if not any(slot.process and slot.process.is_alive() for slot in running):
+            alive = [slot.process for slot in running if slot.process and slot.process.is_alive()]
+            if not alive:
                 break
             self._beat()
-            self._wait(min(deadline - time.monotonic(), settings.HEARTBEAT_SECONDS))
+            self._wait(min(deadline - time.monotonic(), settings.HEARTBEAT_SECONDS), alive)
         for slot in running:
             self._signal(slot, signal.SIGKILL)
             if slot.process is not None:
