@@ -37,6 +37,16 @@ CSRF_TRUSTED_ORIGINS: list[str] = _read.list("CSRF_TRUSTED_ORIGINS", default=[])
 TRUST_X_FORWARDED_PROTO: bool = _read.bool("TRUST_X_FORWARDED_PROTO", default=False)
 LOG_LEVEL: str = _read.str("LOG_LEVEL", default="INFO").upper()
 
+#: faster-whisper's model: a size, a repository of the Hugging Face Hub, or a directory.
+WHISPER_MODEL: str = _read.str("WHISPER_MODEL", default="small")
+#: ``cpu``, ``cuda`` or ``auto``; how its weights are kept; and the threads of each worker.
+WHISPER_DEVICE: str = _read.str("WHISPER_DEVICE", default="auto")
+WHISPER_COMPUTE_TYPE: str = _read.str("WHISPER_COMPUTE_TYPE", default="int8")
+WHISPER_THREADS: int = _read.int("WHISPER_THREADS", default=1)
+
+#: Names of OpenAI-compatible servers that are engines; see ``provider`` for what each needs.
+PROVIDERS: list[str] = _read.list("PROVIDERS", default=[])
+
 #: The speech engine of those who name none.
 ENGINE: str = _read.str("ENGINE", default="sphinx")
 MAX_UPLOAD_BYTES: int = _read.int("MAX_UPLOAD_BYTES", default=4 * 1024**3)
@@ -48,6 +58,8 @@ HEARTBEAT_SECONDS: int = _read.int("HEARTBEAT_SECONDS", default=2)
 SWEEP_SECONDS: int = _read.int("SWEEP_SECONDS", default=5)
 #: A worker that is at one chunk for longer than this is killed; the chunk is tried again.
 CHUNK_TIME_LIMIT_SECONDS: int = _read.int("CHUNK_TIME_LIMIT_SECONDS", default=1800)
+#: Chunks that one worker has at remote engines at once: it only waits for them.
+REMOTE_THREADS: int = _read.int("REMOTE_THREADS", default=10)
 
 #: What each process may keep of the cache in its memory.
 CACHE_MEMORY_BYTES: int = _read.int("CACHE_MEMORY_BYTES", default=64 * 1024**2)
@@ -91,6 +103,33 @@ def database(url: str) -> dict[str, Any]:
         "HOST": options.pop("host", ""),
         "PORT": str(options.pop("port", "")),
         "OPTIONS": options,
+    }
+
+
+def provider(name: str) -> dict[str, Any]:
+    """Read one OpenAI-compatible server from the variables that begin with its name.
+
+    ``<NAME>_BASE_URL`` and ``<NAME>_MODEL`` are needed; ``_API_KEY`` is where the server wants
+    one. ``_RESPONSE_FORMAT`` is ``auto``, ``verbose_json``, ``json``, ``text`` or
+    ``diarized_json``. Limits of all workers together, 0 for none: ``_MAX_CONCURRENCY``,
+    ``_REQUESTS_PER_MINUTE``, ``_AUDIO_SECONDS_PER_HOUR``; and of one request:
+    ``_MAX_CLIP_SECONDS``, ``_MAX_CLIP_BYTES``.
+    """
+    prefix = name.upper().replace("-", "_")
+    for needed in (f"{prefix}_BASE_URL", f"{prefix}_MODEL"):
+        if not os.environ.get(needed):
+            raise ImproperlyConfigured(f"PROVIDERS names {name}, and {needed} is not set")
+    return {
+        "BASE_URL": _read.str(f"{prefix}_BASE_URL"),
+        "MODEL": _read.str(f"{prefix}_MODEL"),
+        "API_KEY": _read.str(f"{prefix}_API_KEY", default=""),
+        "RESPONSE_FORMAT": _read.str(f"{prefix}_RESPONSE_FORMAT", default="auto"),
+        "LANGUAGES": _read.list(f"{prefix}_LANGUAGES", default=[]),
+        "MAX_CONCURRENCY": _read.int(f"{prefix}_MAX_CONCURRENCY", default=8),
+        "REQUESTS_PER_MINUTE": _read.float(f"{prefix}_REQUESTS_PER_MINUTE", default=0),
+        "AUDIO_SECONDS_PER_HOUR": _read.float(f"{prefix}_AUDIO_SECONDS_PER_HOUR", default=0),
+        "MAX_CLIP_SECONDS": _read.float(f"{prefix}_MAX_CLIP_SECONDS", default=1400),
+        "MAX_CLIP_BYTES": _read.int(f"{prefix}_MAX_CLIP_BYTES", default=25 * 1024**2),
     }
 
 

@@ -42,6 +42,19 @@ class TooLarge(PermanentError):
     code = "too_large"
 
 
+class Postponed(JobsError):
+    """The work could not begin, and is tried again in ``seconds``; that costs it no attempt.
+
+    What stands in its way is nobody's failure: a rate limit, a service that is known to be away.
+    """
+
+    code = "postponed"
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class NotRequeueable(JobsError):
     """A finished job cannot be done again by itself; the message says what to do instead."""
 

@@ -226,7 +226,6 @@ class Job(Work):
                 name="job_owner_idx",
                 condition=Q(created_by__isnull=False),
             ),
-            models.Index("id", name="job_blocked_idx", condition=Q(status=JobStatus.BLOCKED)),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ TRANSCRIPTION_JOB = "TRANSCRIPTION"
 MERGE_JOB = "MERGE"
 TRANSCRIPTION_QUEUE = "transcription"
 CHUNK_QUEUE = "chunks"
+REMOTE_CHUNK_QUEUE = "remote-chunks"
 
 
 class ProcessingStatus(models.TextChoices):

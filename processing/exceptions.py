@@ -1,6 +1,6 @@
 """Why a recording is refused or fails: ``code`` is stable, the message is for people."""
 
-from jobs.exceptions import PermanentError
+from jobs.exceptions import PermanentError, Postponed, TooLarge, TransientError
 
 
 class ProcessingError(PermanentError):
@@ -17,6 +17,12 @@ class UnsupportedLanguage(ProcessingError):
     """The engine does not understand the language asked for."""
 
     code = "unsupported_language"
+
+
+class UnknownParameter(ProcessingError):
+    """The engine has no parameter of that name, or no such value for it."""
+
+    code = "unknown_parameter"
 
 
 class UnreadableAudio(ProcessingError):
@@ -43,7 +49,95 @@ class NotFinished(ProcessingError):
     code = "not_finished"
 
 
+class NoGaps(ProcessingError):
+    """There is nothing in the transcript to be heard again."""
+
+    code = "no_gaps"
+
+
 class AlreadyOver(ProcessingError):
     """The run has ended, so that it cannot be changed; the message names its status."""
 
     code = "already_over"
+
+
+class ProviderError(Exception):
+    """Base of what goes wrong at a provider of speech or text, whatever follows from it.
+
+    Each is also one of the errors that ``jobs`` knows. When another engine is allowed for the
+    same work, that one is asked after a permanent error or the last attempt.
+    """
+
+    code: str
+
+
+class ProviderUnavailable(ProviderError, TransientError):
+    """No answer: refused or reset connections, time-outs, TLS, and 5xx."""
+
+    code = "provider_unavailable"
+
+
+class ProviderBusy(ProviderError, TransientError):
+    """429: too many requests, for ``retry_after_seconds`` when the provider says so."""
+
+    code = "provider_busy"
+
+
+class BadAnswer(ProviderError, TransientError):
+    """An answer that is none: truncated, of another type, not what was asked for."""
+
+    code = "bad_answer"
+
+
+class ProviderRefused(ProviderError, PermanentError):
+    """400 and the like: the request is wrong, and will be wrong again."""
+
+    code = "provider_refused"
+
+
+class ProviderUnauthorized(ProviderError, PermanentError):
+    """401 or 403: the key is missing, wrong, or not for this."""
+
+    code = "provider_unauthorized"
+
+
+class ProviderQuotaExhausted(ProviderError, PermanentError):
+    """429 with ``insufficient_quota``: somebody has to pay first."""
+
+    code = "insufficient_quota"
+
+
+class ProviderTooLarge(ProviderError, TooLarge):
+    """413: more than the provider accepts at once."""
+
+
+class EngineIsAway(ProviderError, PermanentError):
+    """Nobody asks the engine just now, and there is another that may be asked instead."""
+
+    code = "engine_away"
+
+
+class RateLimited(Postponed):
+    """Our share of a provider's limit is used up; ``dimension`` says of which one."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, seconds: float, dimension: str) -> None:
+        super().__init__(message, seconds=seconds)
+        self.dimension = dimension
+
+
+class BreakerIsOpen(ProviderError, Postponed):
+    """The provider has failed too often lately; nobody asks it until a probe has succeeded."""
+
+    code = "breaker_open"
+
+
+def _codes(error: type[ProviderError]) -> set[str]:
+    return {error.code} | {code for each in error.__subclasses__() for code in _codes(each)}
+
+
+#: Codes of what is the engine's fault or its provider's, so that another may do better.
+ENGINE_FAULTS = frozenset(
+    code for error in ProviderError.__subclasses__() for code in _codes(error)
+)

@@ -57,7 +57,18 @@ TEMPLATES = [
 # Speech
 
 #: name -> class; a class is imported when somebody asks for its engine
-ENGINES = {"sphinx": "processing.engines.sphinx.SphinxEngine"}
+ENGINES = {
+    "sphinx": "processing.engines.sphinx.SphinxEngine",
+    "whisper": "processing.engines.whisper.engine_of_settings",
+}
+#: OpenAI-compatible servers: each is an engine of that name
+PROVIDERS = {name: env.provider(name) for name in env.PROVIDERS}
+WHISPER: dict[str, Any] = {
+    "model": env.WHISPER_MODEL,
+    "device": env.WHISPER_DEVICE,
+    "compute_type": env.WHISPER_COMPUTE_TYPE,
+    "cpu_threads": env.WHISPER_THREADS,
+}
 ENGINE = env.ENGINE
 MAX_UPLOAD_BYTES = env.MAX_UPLOAD_BYTES
 MAX_DURATION_SECONDS = env.MAX_DURATION_SECONDS
@@ -112,7 +123,7 @@ RQ_QUEUES = {
         "URL": env.with_query(REDIS_URL, socket_connect_timeout=1, socket_timeout=1),
         "SERIALIZER": "rq.serializers.JSONSerializer",
     }
-    for name in ("transcription", "chunks", "maintenance")
+    for name in ("transcription", "chunks", "maintenance", "remote-chunks")
 }
 #: rq's own waiting for the commit covers only a part of its calls; ours covers all (jobs).
 RQ = {"COMMIT_MODE": "auto"}
@@ -121,6 +132,7 @@ LEASE_SECONDS = env.LEASE_SECONDS
 HEARTBEAT_SECONDS = env.HEARTBEAT_SECONDS
 SWEEP_SECONDS = env.SWEEP_SECONDS
 CHUNK_TIME_LIMIT_SECONDS = env.CHUNK_TIME_LIMIT_SECONDS
+REMOTE_THREADS = env.REMOTE_THREADS
 JOB_RETENTION_DAYS = env.JOB_RETENTION_DAYS
 
 # Files. Uploads arrive on the file system they will stay on: storing one is a rename.
@@ -175,6 +187,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.LOG_LEVEL},
     "loggers": {
         # Django would add handlers of its own, and say everything twice.
+        "faster_whisper": {"level": "WARNING"},  # else a line for each chunk
         "django": {"handlers": [], "level": env.LOG_LEVEL, "propagate": True},
     },
 }

@@ -57,14 +57,24 @@ WHERE work.id = ranked.id AND (place = 1 OR suspects = 0)
 RETURNING {{columns}}, place
 """  # noqa: S608  our own words
 
+#: Locked in the order of all who lock many rows: an update alone takes them as its plan has it.
 _COMPLETE_ALL = f"""
+WITH current AS MATERIALIZED (
+    SELECT work.id
+    FROM {{table}} AS work
+    JOIN unnest(%s::uuid[], %s::integer[]) AS claim (id, attempt)
+        ON work.id = claim.id AND work.attempt = claim.attempt
+    WHERE work.status = '{JobStatus.PROCESSING}'
+    ORDER BY work.created_at, work.id
+    FOR NO KEY UPDATE OF work
+)
 UPDATE {{table}} AS work
 SET status = '{TRANSITIONS["complete"][1]}',
     completed_at = statement_timestamp(),
     lease_expires_at = NULL,
     error_code = '',
     error_message = ''
-FROM unnest(%s::uuid[], %s::integer[]) AS claim (id, attempt)
-WHERE work.id = claim.id AND work.attempt = claim.attempt AND status = '{JobStatus.PROCESSING}'
+FROM current
+WHERE work.id = current.id
 RETURNING work.id, work.attempt
 """  # noqa: S608  our own words

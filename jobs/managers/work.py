@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -16,6 +15,7 @@ from jobs import handlers
 from jobs import specifications as spec
 from jobs.choices import TRANSITIONS, JobStatus
 from jobs.managers import statements
+from jobs.managers.rescue import Rescue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,17 +38,6 @@ MAX_ROWS_AT_ONCE = 10_000
 
 #: The reason of work that was not done before its ``expires_at``.
 EXPIRED = "expired"
-
-
-@dataclass(frozen=True)
-class Rescue:
-    """What a rescue did: ids that went back to their queue, and ids given up as poison."""
-
-    requeued: tuple[UUID, ...] = ()
-    poisoned: tuple[UUID, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.requeued or self.poisoned)
 
 
 class WorkQuerySet(models.QuerySet[W]):
@@ -149,16 +138,12 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def retry(self, work: Work, *, delay_seconds: float, code: str, message: str) -> bool:
         """Schedule another attempt in ``delay_seconds``; False when no longer the claim."""
-        changed = self._current(work)._transition(
-            "retry",
-            [work.pk],
-            available_at=Now() + timedelta(seconds=delay_seconds),
-            worker=None,
-            lease_expires_at=None,
-            error_code=code,
-            error_message=message,
-        )
-        return changed == 1
+        return self._reschedule(work, delay_seconds, code, message)
+
+    def postpone(self, work: Work, *, delay_seconds: float, code: str, message: str) -> bool:
+        """As ``retry``, for what could not begin: the attempt does not count."""
+        max_attempts = F("max_attempts") + 1
+        return self._reschedule(work, delay_seconds, code, message, max_attempts=max_attempts)
 
     def promote(self) -> int:
         """Make scheduled work whose time has come ready; return how many rows.
@@ -238,11 +223,21 @@ class WorkQuerySet(models.QuerySet[W]):
                 requeued,
                 crash_count=F("crash_count") + int(crashed),
                 max_attempts=F("max_attempts") + 1,
-                worker=None,
                 started_at=None,
-                lease_expires_at=None,
+                **_let_go(),
             )
         return Rescue(tuple(requeued), tuple(poisoned))
+
+    def _reschedule(
+        self, work: Work, seconds: float, code: str, message: str, **changes: Any
+    ) -> bool:
+        changed = self._current(work)._transition(
+            "retry",
+            [work.pk],
+            available_at=Now() + timedelta(seconds=seconds),
+            **_let_go(error_code=code, error_message=message, **changes),
+        )
+        return changed == 1
 
     def _settle(self, event: str, work: Work, **changes: Any) -> bool:
         """Give ``work`` its terminal status and do what follows from it, or neither."""
@@ -288,6 +283,11 @@ class WorkQuerySet(models.QuerySet[W]):
         """Make the change ``event`` where it is allowed; return how many rows it changed."""
         sources, target = TRANSITIONS[event]
         return self.filter(pk__in=ids, status__in=sources).update(status=target, **changes)
+
+
+def _let_go(**changes: Any) -> dict[str, Any]:
+    """Return what changes when a worker no longer has a row, besides ``changes``."""
+    return {"worker": None, "lease_expires_at": None, **changes}
 
 
 def _ended(**changes: Any) -> dict[str, Any]:

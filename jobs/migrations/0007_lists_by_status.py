@@ -16,6 +16,10 @@ class Migration(migrations.Migration):
             model_name='job',
             name='job_given_up_idx',
         ),
+        migrations.RemoveIndex(
+            model_name='job',
+            name='job_blocked_idx',
+        ),
         migrations.AddIndex(
             model_name='job',
             index=models.Index(models.F('status'), models.F('created_at'), models.F('id'), condition=models.Q(('status', 'COMPLETED'), _negated=True), name='job_status_idx'),

@@ -79,8 +79,7 @@ class Drain:
         """Run rows in this thread, batch by batch."""
         with self._relief():
             while self._goes_on() and (count := self._record_and_claim(self._limit())):
-                takes = count * self.pace.seconds_per_row
-                is_long = takes >= UNEVEN_SECONDS or self.is_suspect
+                is_long = self.is_suspect or count * self.pace.seconds_per_row >= UNEVEN_SECONDS
                 if is_long:
                     self._wake_another()
                 started = time.monotonic()
@@ -212,11 +211,8 @@ class Drain:
         queues.ring(self.queue_name)
 
     def _wake_another(self) -> None:
-        """Ring, once in a drain, when there was more to claim than this worker took.
-
-        Again for each row that crashed a worker: the claim that took it alone kept the others
-        from whoever was woken before.
-        """
+        """Ring when there was more to claim than this worker took: once in a drain, and for each
+        row that crashed a worker, whose claim kept the others from whoever was woken before."""
         if self.is_full and (self.is_suspect or not self.has_rung):
             self.has_rung, self.is_suspect = self._ring_if_ready(), False
 

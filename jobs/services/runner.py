@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from jobs.exceptions import PermanentError, QuotaExceeded, TransientError
+from jobs.exceptions import PermanentError, Postponed, QuotaExceeded, TransientError
 from jobs.handlers import WorkSource
 from jobs.managers.work import EXPIRED
 from jobs.models import Work, Worker
@@ -20,6 +20,9 @@ from jobs.services.outage import DatabaseIsAway, recorded
 from jobs.services.retry import RetryHandler
 
 logger = logging.getLogger(__name__)
+
+#: Work that could not begin for so long fails for the reason that it was postponed for.
+MAX_POSTPONED = timedelta(hours=24)
 
 
 class JobRunner:
@@ -73,6 +76,8 @@ class JobRunner:
             logger.warning("%s failed for good: %s", work, error)
             code, message = error.code, _storable(str(error))
             recorded(lambda: objects.fail(work, code=code, message=message))
+        except Postponed as error:
+            self._postpone_or_fail(source, work, error)
         except DatabaseIsAway:
             raise
         except Exception as error:  # noqa: BLE001  the judge of every handler's errors
@@ -99,6 +104,17 @@ class JobRunner:
     def pace_of(self, queue_name: str) -> Pace:
         """Return what was learned of how long a queue's rows take."""
         return self._paces[queue_name]
+
+    def _postpone_or_fail(self, source: WorkSource, work: Work, error: Postponed) -> None:
+        objects = source.model.objects
+        code, message = error.code, _storable(str(error))
+        delay = max(error.seconds, 0.0)
+        if _is_expired_in(work, delay) or timezone.now() - work.created_at > MAX_POSTPONED:
+            logger.error("%s failed: %s", work, message)
+            recorded(lambda: objects.fail(work, code=code, message=message))
+            return
+        logger.info("%s is postponed by %.1f s: %s", work, delay, message)
+        recorded(lambda: objects.postpone(work, delay_seconds=delay, code=code, message=message))
 
     def _retry_or_fail(self, source: WorkSource, work: Work, error: Exception) -> None:
         objects = source.model.objects

@@ -9,6 +9,7 @@ from jobs.admin import WORK_FIELDSETS, WorkAdmin
 from jobs.presentation import NOTHING, link_to
 from processing.admin.presentation import shown_name
 from processing.models import ChunkTask
+from processing.services.hearing import text_of
 from processing.services.progress import clock
 
 
@@ -17,13 +18,14 @@ class ChunkTaskAdmin(WorkAdmin):
     list_display = (
         "place",
         "recording",
+        "engine",
         "badge",
         "attempts",
         "duration",
         "worker",
         "error",
     )
-    list_filter = ("status", "is_reused")
+    list_filter = ("status", "engine", "is_reused")
     search_fields = ("processing__transcript__recording__name", "=id", "=processing__id")
     fieldsets = [
         (None, {"fields": ["id", "place", "badge", "run", "heard", "is_reused"]}),
@@ -32,6 +34,9 @@ class ChunkTaskAdmin(WorkAdmin):
             {
                 "fields": [
                     "audio",
+                    "channel",
+                    "engine",
+                    "busy_seconds",
                     "cache_key",
                     "start_sample",
                     "core_start_sample",
@@ -60,5 +65,4 @@ class ChunkTaskAdmin(WorkAdmin):
 
     @admin.display(description="heard")
     def heard(self, chunk: ChunkTask) -> str:
-        words = [word[0] for segment in chunk.result or () for word in segment]
-        return " ".join(words) or NOTHING
+        return text_of(chunk.result) or NOTHING if chunk.result else NOTHING

@@ -12,7 +12,7 @@ from processing.services.exports import as_dict
 from processing.services.progress import Progress
 
 if TYPE_CHECKING:
-    from processing.services.orchestrator import TranscriptRequest
+    from processing.services.requesting import TranscriptRequest
 
 
 class UploadSerializer(serializers.Serializer[Any]):

@@ -18,18 +18,19 @@ from processing.exceptions import AudioTooLarge, UnreadableAudio
 MAX_BROKEN_PACKETS = 1_000
 
 
-def decode(file: IO[bytes]) -> Iterator[NDArray[np.int16]]:
+def decode(file: IO[bytes], *, channel: int | None = None) -> Iterator[NDArray[np.int16]]:
     """Yield the audio of a seekable file as blocks of shape ``(n,)`` at ``SAMPLE_RATE``.
 
-    Damaged packets are skipped and a truncated file ends where its data ends. Raises
-    ``UnreadableAudio`` when nothing can be decoded and ``AudioTooLarge`` as soon as more than
-    ``MAX_DURATION_SECONDS`` came out, whatever the headers said.
+    All channels are mixed, or it is ``channel`` alone, counted from 0; what a later part of the
+    file that lacks this channel has is mixed, so that nothing is lost. Damaged packets are
+    skipped and a truncated file ends where its data ends. Raises ``UnreadableAudio`` when
+    nothing can be decoded, ``AudioTooLarge`` as soon as more than ``MAX_DURATION_SECONDS`` came
+    out, whatever the headers said, and ``ValueError`` when there is no such channel.
     """
     limit_samples = settings.MAX_DURATION_SECONDS * SAMPLE_RATE
     sample_count = 0
     with open_audio(file) as container:
-        for frame in _resampled(_frames(container)):
-            block = frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
+        for block in _resampled(_frames(container), channel):
             sample_count += len(block)
             if sample_count > limit_samples:
                 hours = settings.MAX_DURATION_SECONDS / 3600
@@ -40,19 +41,31 @@ def decode(file: IO[bytes]) -> Iterator[NDArray[np.int16]]:
         raise UnreadableAudio("the file holds no sound that can be decoded")
 
 
-def _resampled(frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
+def _resampled(frames: Iterable[av.AudioFrame], channel: int | None) -> Iterator[NDArray[np.int16]]:
     """Yield ``frames`` at ``SAMPLE_RATE``; files that were joined change theirs on the way."""
     resampler, setup = None, None
     for frame in frames:
         changed = (frame.format.name, frame.layout.name, frame.sample_rate)
         if resampler is None or changed != setup:
+            count = frame.layout.nb_channels
             if resampler is not None:
-                yield from resampler.resample(None)
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+                yield from _blocks(resampler.resample(None), channel)
+            elif channel is not None and not 0 <= channel < count:
+                raise ValueError(f"no channel {channel} among {count}, counted from 0")
+            layout = "mono" if channel is None or channel >= count else frame.layout
+            resampler = av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE)
             setup = changed
-        yield from resampler.resample(frame)
+        yield from _blocks(resampler.resample(frame), channel)
     if resampler is not None:
-        yield from resampler.resample(None)
+        yield from _blocks(resampler.resample(None), channel)
+
+
+def _blocks(frames: Iterable[av.AudioFrame], channel: int | None) -> Iterator[NDArray[np.int16]]:
+    """Yield the samples of ``channel``, or those of the only one."""
+    for frame in frames:
+        count = frame.layout.nb_channels
+        samples = frame.to_ndarray().reshape(-1, count)[:, channel or 0 if count > 1 else 0]
+        yield np.ascontiguousarray(samples, dtype=np.int16)
 
 
 def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
@@ -72,6 +85,6 @@ def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
         yield from frames
 
 
-def decode_all(data: bytes) -> NDArray[np.int16]:
+def decode_all(data: bytes, *, channel: int | None = None) -> NDArray[np.int16]:
     """Decode a short file held in memory into one array of shape ``(n,)``."""
-    return np.concatenate(list(decode(BytesIO(data))))
+    return np.concatenate(list(decode(BytesIO(data), channel=channel)))

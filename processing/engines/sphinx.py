@@ -11,7 +11,7 @@ import numpy as np
 import pocketsphinx
 from numpy.typing import NDArray
 
-from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Word
+from processing.engines.base import SAMPLE_RATE, AudioClip, EngineLimits, Segment, Speech, Word
 from processing.exceptions import UnsupportedLanguage
 
 #: Samples in one frame of the decoder and of the pause detector (10 ms).
@@ -79,6 +79,9 @@ class SphinxEngine:
 
     name: str = "sphinx"
     languages: tuple[str, ...] = ("en",)
+    is_remote: bool = False
+    limits: EngineLimits = field(default_factory=EngineLimits)
+    parameter_names: frozenset[str] = frozenset()
     pauses: PauseFinder = field(default_factory=PauseFinder)
     #: Options of the decoder that differ from PocketSphinx's own (see the commit for figures).
     options: Mapping[str, Any] = field(default_factory=lambda: {"maxhmmpf": 3000, "maxwpf": 5})

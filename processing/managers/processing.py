@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from processing.choices import ACTIVE, TRANSITIONS
+from processing.managers.transcript import CONTENT
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -31,17 +32,24 @@ class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
     def with_recordings(self) -> Self:
         """Fetch transcript and recording along, without the transcript's content."""
         return self.select_related("transcript__recording").defer(
-            "transcript__text", "transcript__segments", "transcript__gaps"
+            *(f"transcript__{name}" for name in CONTENT)
         )
 
     def split(self, pk: UUID, *, chunk_seconds: float) -> bool:
         """Begin to cut; a planner run again keeps the chunk length of the first."""
-        if not self._transition("split", pk):
-            return False
-        self.filter(pk=pk, chunk_seconds__isnull=True).update(
-            chunk_seconds=chunk_seconds, started_at=Now()
+        return self._transition(
+            "split",
+            pk,
+            chunk_seconds=Coalesce(F("chunk_seconds"), chunk_seconds),
+            started_at=Coalesce(F("started_at"), Now()),
         )
-        return True
+
+    def chunk_seconds_of(self, recording: Recording, engine: str) -> float | None:
+        """Return how the last run that got anywhere was cut, so that its chunks serve again."""
+        runs = self.of_recording(recording).filter(
+            transcript__engine=engine, chunk_seconds__isnull=False, completed_chunks__gt=0
+        )
+        return runs.order_by("-created_at").values_list("chunk_seconds", flat=True).first()
 
     def process(self, pk: UUID, *, total_chunks: int, total_samples: int) -> bool:
         """Record that cutting is over and how much there is."""

@@ -10,6 +10,9 @@ from django.db.models import OuterRef, Subquery
 if TYPE_CHECKING:
     from processing.models import Recording, Transcript, Workspace  # noqa: F401  in strings
 
+#: What grows with the recording.
+CONTENT = ("text", "segments", "gaps", "seams")
+
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def in_workspace(self, workspace: Workspace) -> Self:
@@ -28,7 +31,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
     def without_content(self) -> Self:
         """Leave out what grows with the recording, for lists."""
-        return self.defer("text", "segments", "gaps")
+        return self.defer(*CONTENT)
 
     def with_runs(self) -> Self:
         """Fetch recordings and processings along, in a constant number of queries."""

@@ -10,6 +10,7 @@ from jobs.models import Work
 from processing.engines.base import SAMPLE_RATE
 from processing.managers.chunk import ChunkTaskManager
 from processing.models.processing import ProcessingTask
+from processing.models.workspace import Workspace
 
 
 class ChunkTask(Work):
@@ -18,18 +19,30 @@ class ChunkTask(Work):
     All positions are sample offsets at 16 kHz on the recording's clock. The chunk's audio is
     ``[start_sample, end_sample)``; what it answers for is ``[core_start_sample,
     core_end_sample)``, which is less where there was no pause to cut at and neighbours overlap.
-    ``result`` is a list of segments, each a list of ``[word, start, end, confidence]`` with
-    seconds from ``start_sample``.
+    ``channel`` is the one of the recording that it is of, None for all of them mixed.
+    ``loudness`` has a byte for each 0.1 s of the audio, in dB below full scale; what is softer
+    than ``pause_db`` is pause. ``engine`` is the one that hears it, which is another than the
+    transcript's where that one could not. ``result`` is what ``services.hearing`` makes of a
+    ``Speech``; ``busy_seconds`` is what its engine took, None when it was not asked.
     """
 
     processing = models.ForeignKey(ProcessingTask, on_delete=models.CASCADE, related_name="chunks")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
     index = models.PositiveIntegerField()
+    channel = models.PositiveSmallIntegerField(null=True, blank=True)
     start_sample = models.BigIntegerField()
     core_start_sample = models.BigIntegerField()
     core_end_sample = models.BigIntegerField()
     end_sample = models.BigIntegerField()
     audio = models.FileField(max_length=255, blank=True)
+    audio_sha256 = models.CharField(max_length=64)
+    loudness = models.BinaryField(default=bytes)
+    pause_db = models.FloatField(default=0.0)
+    engine = models.CharField(max_length=50)
     cache_key = models.CharField(max_length=100)
+    busy_seconds = models.FloatField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
     is_reused = models.BooleanField(default=False)
 

@@ -20,7 +20,8 @@ class ProcessingTask(models.Model):
 
     ``chunk_seconds`` is fixed before the first cut, so that a planner that is run again cuts
     at the same places. ``total_chunks`` and ``total_samples`` are None while cutting goes on;
-    ``done_samples`` counts the samples of settled chunks (at 16 kHz).
+    ``done_samples`` counts the samples of settled chunks (at 16 kHz, of each channel that is
+    heard by itself). At most ``max_concurrent_chunks`` are transcribed at once, None for no limit.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -34,6 +35,7 @@ class ProcessingTask(models.Model):
     priority = models.PositiveSmallIntegerField(
         choices=JobPriority.choices, default=JobPriority.NORMAL
     )
+    max_concurrent_chunks = models.PositiveIntegerField(null=True, blank=True)
     chunk_seconds = models.FloatField(null=True, blank=True)
     total_chunks = models.PositiveIntegerField(null=True, blank=True)
     completed_chunks = models.PositiveIntegerField(default=0)
@@ -85,6 +87,11 @@ class ProcessingTask(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} {self.id}"
+
+    @property
+    def has_separate_channels(self) -> bool:
+        """Whether each channel of the recording is heard by itself."""
+        return bool(self.transcript.parameters.get("channels") == "separate")
 
     @property
     def done_seconds(self) -> float:

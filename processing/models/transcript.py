@@ -20,9 +20,11 @@ class Transcript(models.Model):
 
     ``cache_key`` covers all of these and the versions of engine and pipeline, so that equal
     requests share one row and with it one run. ``segments`` is a list of
-    ``{start, end, text, words: [{word, start, end, confidence}]}`` and ``gaps`` a list of
-    ``{start, end, reason}``, in seconds on the recording's clock; both are empty until a
-    processing has completed.
+    ``{start, end, text, words: [{word, start, end, confidence}]}``, with ``speaker``, ``flags``
+    and ``is_estimated`` where they say something; ``gaps`` is a list of ``{start, end, reason}``.
+    Times are seconds on the recording's clock. ``seams`` is the audit of the overlaps: what was
+    heard on both sides, and what was kept. All are empty until a processing has completed.
+    ``heard_language`` is what the engine found, where it was left to it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -34,6 +36,8 @@ class Transcript(models.Model):
     text = models.TextField(blank=True)
     segments = models.JSONField(default=list, blank=True)
     gaps = models.JSONField(default=list, blank=True)
+    seams = models.JSONField(default=list, blank=True)
+    heard_language = models.CharField(max_length=10, blank=True)
     duration_seconds = models.FloatField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

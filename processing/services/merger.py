@@ -1,152 +1,229 @@
 """Joining chunks into one transcript, by index and sample offset, never by who finished first."""
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from processing.engines.base import SAMPLE_RATE, Word
-from processing.services.timestamps import TimestampAdjuster
+from processing.engines.base import SAMPLE_RATE, Speech, Timing
+from processing.services.seams import Entry, Overlap, Owner, SeamJoiner
+from processing.services.suspicion import Energy, Suspicion
+from processing.services.timestamps import TIME_DECIMALS, TimestampAdjuster
 
 JsonObject = dict[str, Any]
 
-_PUNCTUATION = re.compile(r"[^\w']+")
+#: Without times, so many words for each second of overlap are looked through for what is shared.
+TAIL_WORDS_PER_SECOND = 5.0
+
+#: From the most exact to the least; a seam is joined by the less exact of its two sides.
+_TIMINGS = (Timing.WORD, Timing.SEGMENT, Timing.NONE)
 
 
 @dataclass(frozen=True)
 class HeardChunk:
     """What is known of one chunk when it is joined.
 
-    Offsets are those of ``ChunkTask``. ``segments`` is its ``result``, or None when the chunk
-    failed for ``reason``.
+    Offsets are those of ``ChunkTask``. ``speech`` is what was heard, with times from the first
+    sample of the chunk, or None when it failed for ``reason``.
     """
 
+    index: int
     start_sample: int
     core_start_sample: int
     core_end_sample: int
     end_sample: int
-    segments: Sequence[Sequence[Sequence[Any]]] | None
+    speech: Speech | None
     reason: str = ""
+    energy: Energy | None = None
 
 
-@dataclass
-class _Line:
-    """A segment under construction: words on the recording's clock."""
+@dataclass(frozen=True)
+class Merged:
+    """A transcript, as ``Transcript`` stores it, and an account of every overlap.
 
-    words: list[Word]
+    Segment: ``start``, ``end``, ``text``, ``words`` (each with ``word``, ``start``, ``end`` and
+    ``confidence``), and where there are any ``speaker``, ``flags`` (sorted), and
+    ``is_estimated`` when the engine gave no times of words. Gap: ``start``, ``end``,
+    ``reason``. Seam: ``at`` (the cut), ``left_chunk``, ``right_chunk``, ``method`` and
+    ``matched`` (see ``Joined``), and the words heard by the ``left`` and the ``right`` side
+    around the overlap, and ``kept``. Times are seconds on the recording's clock.
+    """
+
+    segments: list[JsonObject] = field(default_factory=list)
+    gaps: list[JsonObject] = field(default_factory=list)
+    seams: list[JsonObject] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The chunk that was joined last, without its words."""
+
+    index: int
+    end_sample: int
+    timing: Timing
 
 
 @dataclass(frozen=True)
 class Merger:
     """Joins what was heard in consecutive chunks.
 
-    Where neighbours do not overlap nothing can be lost or doubled. Where they do, the two
-    word lists of the overlap are aligned (longest common subsequence) and the join changes
-    sides at the agreed word nearest the cut; two words agree when their text is equal and
-    their times are within ``gate_seconds``. With no agreed word it changes sides at the cut,
-    and what only one side heard is kept.
+    Where neighbours do not overlap nothing can be lost or doubled; where they do, see
+    ``SeamJoiner``. It holds the words of the transcript and of two chunks; of chunks that come
+    out of order it also holds those that wait for their predecessors.
     """
 
-    gate_seconds: float = 0.6
+    joiner: SeamJoiner = field(default_factory=SeamJoiner)
+    suspicion: Suspicion = field(default_factory=Suspicion)
 
-    def merge(self, chunks: Iterable[HeardChunk]) -> tuple[list[JsonObject], list[JsonObject]]:
-        """Return the segments and gaps of the transcript, as ``Transcript`` stores them."""
-        lines: list[_Line] = []
-        gaps: list[dict[str, Any]] = []
-        previous_begin = previous_end = 0  # where its lines begin, and where its audio ends
-        for chunk in chunks:
-            if chunk.segments is None:
-                gaps.append(self._gap(chunk))
+    def merge(self, chunks: Iterable[HeardChunk]) -> Merged:
+        """Return the transcript of a recording, or of one channel of it.
+
+        Indices count up by one from that of the chunk whose core begins at sample 0. Raises
+        ``ValueError`` when two have the same index.
+        """
+        merged = Merged()
+        pending: list[Entry] = []  # words that the next chunk may have heard, too
+        left: _Side | None = None
+        for chunk in _by_index(chunks):
+            if chunk.speech is None:
+                merged.gaps.append(_gap(chunk))
                 continue
-            heard = self._lines(chunk)
-            if chunk.start_sample < previous_end:
-                self._join(lines[previous_begin:], heard, chunk, previous_end)
-            previous_begin = len(lines)
-            lines.extend(line for line in heard if line.words)
-            previous_end = chunk.end_sample
-        return [self._segment(line.words) for line in lines if line.words], gaps
-
-    def _lines(self, chunk: HeardChunk) -> list[_Line]:
-        clock = TimestampAdjuster(chunk.start_sample)
-        return [
-            _Line([clock.word(Word(*fields)) for fields in segment])
-            for segment in chunk.segments or ()
-        ]
-
-    def _join(
-        self, left: list[_Line], right: list[_Line], chunk: HeardChunk, previous_end: int
-    ) -> None:
-        """Drop from both sides of an overlap what the other side has."""
-        begin, end = chunk.start_sample / SAMPLE_RATE, previous_end / SAMPLE_RATE
-        cut = chunk.core_start_sample / SAMPLE_RATE
-        left_words = [w for line in left for w in line.words if w.end > begin]
-        right_words = [w for line in right for w in line.words if w.start < end]
-        if not left_words or not right_words:
-            return
-        pairs = self._aligned(left_words, right_words)
-        if pairs:
-            seam_left, seam_right = min(pairs, key=lambda pair: abs(pair[0].start - cut))
-            left_end, right_begin = seam_left.start, seam_right.start
-        else:
-            left_end = right_begin = cut
-        for line in left:
-            line.words = [w for w in line.words if w.end <= begin or _middle(w, pairs) < left_end]
-        for line in right:
-            line.words = [w for w in line.words if _middle(w, pairs) >= right_begin]
-
-    def _aligned(self, left: Sequence[Word], right: Sequence[Word]) -> list[tuple[Word, Word]]:
-        """Return the longest common subsequence of two word lists, gated by time."""
-        rows, columns = len(left), len(right)
-        lengths = [[0] * (columns + 1) for _ in range(rows + 1)]
-        for i in reversed(range(rows)):
-            for j in reversed(range(columns)):
-                if self._agree(left[i], right[j]):
-                    lengths[i][j] = lengths[i + 1][j + 1] + 1
-                else:
-                    lengths[i][j] = max(lengths[i + 1][j], lengths[i][j + 1])
-        pairs, i, j = [], 0, 0
-        while i < rows and j < columns:
-            if self._agree(left[i], right[j]) and lengths[i][j] == lengths[i + 1][j + 1] + 1:
-                pairs.append((left[i], right[j]))
-                i, j = i + 1, j + 1
-            elif lengths[i + 1][j] >= lengths[i][j + 1]:
-                i += 1
+            heard = self._entries(chunk, chunk.speech)
+            right = _Side(chunk.index, chunk.end_sample, chunk.speech.timing)
+            if left is not None and chunk.start_sample < left.end_sample:
+                heard, seam = self._joined(pending, heard, left, right, chunk)
+                merged.seams.append(seam)
             else:
-                j += 1
-        return pairs
+                heard = pending + heard
+            settled = _settled_count(heard, chunk.start_sample / SAMPLE_RATE)
+            merged.segments.extend(_segments(heard[:settled]))
+            pending, left = heard[settled:], right
+        merged.segments.extend(_segments(pending))
+        return merged
 
-    def _agree(self, a: Word, b: Word) -> bool:
-        return normalized(a.word) == normalized(b.word) and (
-            abs(a.start - b.start) < self.gate_seconds
-        )
+    def _entries(self, chunk: HeardChunk, speech: Speech) -> list[Entry]:
+        """Return the words of a chunk on the recording's clock."""
+        clock = TimestampAdjuster(chunk.start_sample, chunk.end_sample)
+        flags = self.suspicion.flags(speech, chunk.energy)
+        entries: list[Entry] = []
+        for segment, doubts in zip(speech.segments, flags, strict=True):
+            words = [clock.word(word) for word in segment.words]
+            if words:
+                span = (words[0].start, words[-1].end)
+                is_estimated = speech.timing != Timing.WORD
+                owner = Owner(span, segment.speaker, is_estimated, doubts)
+                entries += [Entry(word, owner) for word in words]
+        return entries
 
-    @staticmethod
-    def _gap(chunk: HeardChunk) -> JsonObject:
-        clock = TimestampAdjuster(0)
-        return {
-            "start": clock.seconds(chunk.core_start_sample / SAMPLE_RATE),
-            "end": clock.seconds(chunk.core_end_sample / SAMPLE_RATE),
-            "reason": chunk.reason,
+    def _joined(
+        self,
+        before: list[Entry],
+        heard: list[Entry],
+        left: _Side,
+        right: _Side,
+        chunk: HeardChunk,
+    ) -> tuple[list[Entry], JsonObject]:
+        """Return the words of two neighbours that overlap, and the account of their seam."""
+        overlap = _overlap(chunk, left.end_sample)
+        timing = max(left.timing, right.timing, key=_TIMINGS.index)
+        if timing == Timing.NONE:
+            count = math.ceil((overlap.end - overlap.start) * TAIL_WORDS_PER_SECOND)
+            first, last = max(len(before) - count, 0), count
+        else:
+            gate = self.joiner.gate(timing)
+            first = next(
+                (i for i, e in enumerate(before) if e.word.end > overlap.start - gate), len(before)
+            )
+            last = sum(1 for e in heard if e.word.start < overlap.end + gate)
+        joined = self.joiner.join(before[first:], heard[:last], overlap, timing)
+        after = before[first - 1].word.start if first else 0.0
+        seam = {
+            "at": round(overlap.cut, TIME_DECIMALS),
+            "left_chunk": left.index,
+            "right_chunk": right.index,
+            "method": joined.method,
+            "matched": joined.matched,
+            "left": _words(before[first:]),
+            "right": _words(heard[:last]),
+            "kept": _words(joined.kept),
         }
+        return before[:first] + _in_order([*joined.kept, *heard[last:]], after=after), seam
 
-    @staticmethod
-    def _segment(words: Sequence[Word]) -> JsonObject:
-        return {
+
+def _by_index(chunks: Iterable[HeardChunk]) -> Iterator[HeardChunk]:
+    """Yield the chunks in the order of their indices, each as soon as its predecessors are in."""
+    waiting: dict[int, HeardChunk] = {}
+    following: int | None = None  # not known before the chunk that begins the recording is in
+    for chunk in chunks:
+        if chunk.index in waiting or (following is not None and chunk.index < following):
+            raise ValueError(f"there are two chunks of index {chunk.index}")
+        waiting[chunk.index] = chunk
+        if following is None and chunk.core_start_sample == 0:
+            following = chunk.index
+        del chunk  # so that nothing here holds it while the next one is fetched
+        while following is not None and following in waiting:
+            yield waiting.pop(following)
+            following += 1
+    yield from (waiting[index] for index in sorted(waiting))
+
+
+def _overlap(chunk: HeardChunk, left_end_sample: int) -> Overlap:
+    """Return what a chunk overlaps with; the cut is its middle where a chunk between failed."""
+    cut = chunk.core_start_sample
+    if not chunk.start_sample < cut < left_end_sample:
+        cut = (chunk.start_sample + left_end_sample) // 2
+    return Overlap(*(at / SAMPLE_RATE for at in (chunk.start_sample, cut, left_end_sample)))
+
+
+def _in_order(entries: Sequence[Entry], *, after: float) -> list[Entry]:
+    """Return the words with times that never go back, as those of two sides may."""
+    ordered: list[Entry] = []
+    for entry in entries:
+        start = max(entry.word.start, after)
+        word = replace(entry.word, start=start, end=max(start, entry.word.end))
+        if ordered and ordered[-1].word.end > start:
+            ordered[-1] = replace(ordered[-1], word=replace(ordered[-1].word, end=start))
+        ordered.append(Entry(word, entry.owner))
+        after = start
+    return ordered
+
+
+def _settled_count(entries: Sequence[Entry], seconds: float) -> int:
+    """Return how many words no later chunk can have heard: whole segments, until ``seconds``."""
+    count = next((i for i, e in enumerate(entries) if e.word.start >= seconds), len(entries))
+    while 0 < count < len(entries) and entries[count - 1].owner is entries[count].owner:
+        count -= 1
+    return count
+
+
+def _gap(chunk: HeardChunk) -> JsonObject:
+    clock = TimestampAdjuster(0)
+    return {
+        "start": clock.seconds(chunk.core_start_sample / SAMPLE_RATE),
+        "end": clock.seconds(chunk.core_end_sample / SAMPLE_RATE),
+        "reason": chunk.reason,
+    }
+
+
+def _segments(entries: Sequence[Entry]) -> Iterator[JsonObject]:
+    for owner, group in groupby(entries, attrgetter("owner")):
+        words = [entry.word for entry in group]
+        segment: JsonObject = {
             "start": words[0].start,
             "end": words[-1].end,
-            "text": " ".join(w.word for w in words),
-            "words": [
-                {"word": w.word, "start": w.start, "end": w.end, "confidence": w.confidence}
-                for w in words
-            ],
+            "text": " ".join(word.word for word in words),
+            "words": [asdict(word) for word in words],
         }
+        if owner.speaker:
+            segment["speaker"] = owner.speaker
+        if owner.flags:
+            segment["flags"] = sorted(owner.flags)
+        if owner.is_estimated:
+            segment["is_estimated"] = True
+        yield segment
 
 
-def normalized(word: str) -> str:
-    """Return a word as it is compared: case and punctuation apart."""
-    return _PUNCTUATION.sub("", word.casefold())
-
-
-def _middle(word: Word, pairs: Sequence[tuple[Word, Word]]) -> float:
-    """Where a word stands for the join: its start when words were aligned, else its middle."""
-    return word.start if pairs else (word.start + word.end) / 2
+def _words(entries: Sequence[Entry]) -> list[str]:
+    return [entry.word.word for entry in entries]

@@ -1,23 +1,32 @@
 """Cutting a recording into chunks that workers claim while the cutting goes on."""
 
+from collections.abc import Iterator
+from hashlib import sha256
 from io import BytesIO
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import transaction
 
-from caching.keys import ContentAddresser
 from jobs import queues
 from jobs.models import Job, Worker
 from jobs.services.priority import PriorityManager
-from processing.audio.chunk_sizer import DynamicChunkSizer
+from processing.audio.chunk_sizer import ChunkSizeRecommendation, DynamicChunkSizer
 from processing.audio.decode import decode
 from processing.audio.flac import encode_flac
 from processing.audio.splitter import Cut, PauseSplitter
-from processing.choices import CHUNK_QUEUE, ProcessingStatus
+from processing.choices import ProcessingStatus
 from processing.engines.registry import get_engine
-from processing.models import ChunkTask, ProcessingTask
+from processing.models import ChunkTask, Engine, ProcessingTask
 from processing.services.files import stored_file
-from processing.services.orchestrator import merge_if_settled, processing_of, question
+from processing.services.orchestrator import (
+    chunk_key,
+    merge_if_settled,
+    processing_of,
+    queue_of,
+)
+from processing.services.requesting import question
+from processing.services.suspicion import Energy
 
 
 class _NoLongerWanted(Exception):
@@ -30,23 +39,22 @@ def plan(job: Job) -> None:
     Idempotent: run again, it cuts at the same places and keeps the chunks that exist.
     """
     processing = processing_of(job)
-    recording = processing.transcript.recording
-    recommendation = DynamicChunkSizer().recommend(
-        duration_seconds=recording.duration_seconds,
-        worker_count=Worker.objects.live().serving(CHUNK_QUEUE).count(),
-    )
-    if not ProcessingTask.objects.split(processing.pk, chunk_seconds=recommendation.target_seconds):
+    target_seconds = recommended(processing).target_seconds
+    if not ProcessingTask.objects.split(processing.pk, chunk_seconds=target_seconds):
         return
     processing.refresh_from_db(fields=["chunk_seconds"])
     existing = set(ChunkTask.objects.of(processing.pk).values_list("index", flat=True))
-    splitter = PauseSplitter(target_seconds=processing.chunk_seconds or 0.0)
     total_chunks = total_samples = 0
     try:
-        with recording.file.open("rb") as file:
-            for cut in splitter.split(decode(file)):
-                if cut.index not in existing:
-                    _store_chunk(processing, cut)
-                total_chunks, total_samples = cut.index + 1, cut.core_end
+        for channel in _channels(processing):
+            first_index = total_chunks
+            channel_samples = 0
+            for cut in _cuts(processing, channel):
+                index = first_index + cut.index
+                if index not in existing:
+                    _store_chunk(processing, cut, index=index, channel=channel)
+                total_chunks, channel_samples = index + 1, cut.core_end
+            total_samples += channel_samples
     except _NoLongerWanted:
         return
     with transaction.atomic():
@@ -56,16 +64,45 @@ def plan(job: Job) -> None:
             merge_if_settled(processing)
 
 
-def _store_chunk(processing: ProcessingTask, cut: Cut) -> None:
+def recommended(processing: ProcessingTask) -> ChunkSizeRecommendation:
+    """Return how long the chunks of a run should be, for its engine and who is there for it."""
+    engine = get_engine(processing.transcript.engine)
+    workers = Worker.objects.live().serving(queue_of(engine)).count()
+    at_once = workers * settings.REMOTE_THREADS if engine.is_remote else workers
+    limits = (
+        engine.limits.max_concurrency,
+        processing.max_concurrent_chunks,
+        processing.transcript.recording.workspace.max_concurrent_chunks,
+    )
+    return DynamicChunkSizer().recommend(
+        duration_seconds=processing.transcript.recording.duration_seconds,
+        worker_count=min([at_once, *(limit for limit in limits if limit is not None)]),
+        real_time_factor=Engine.objects.real_time_factor(engine.name),
+        limits=engine.limits,
+        is_remote=engine.is_remote,
+    )
+
+
+def _channels(processing: ProcessingTask) -> list[int | None]:
+    """Return the channels to be heard by themselves; one None for all of them mixed."""
+    if not processing.has_separate_channels:
+        return [None]
+    return list(range(processing.transcript.recording.channels))
+
+
+def _cuts(processing: ProcessingTask, channel: int | None) -> Iterator[Cut]:
+    splitter = PauseSplitter(target_seconds=processing.chunk_seconds or 0.0)
+    with processing.transcript.recording.file.open("rb") as file:
+        yield from splitter.split(decode(file, channel=channel))
+
+
+def _store_chunk(processing: ProcessingTask, cut: Cut, *, index: int, channel: int | None) -> None:
     """Make one chunk claimable; raise when the processing no longer wants any."""
     transcript = processing.transcript
     engine = get_engine(transcript.engine)
-    cache_key = ContentAddresser().key(
-        "chunk",
-        cut.samples.tobytes(),
-        question(engine, transcript.language, transcript.parameters),
-    )
-    name = f"chunks/{processing.pk}/{cut.index:06}-{uuid4().hex}.flac"
+    audio_sha256 = sha256(cut.samples.tobytes()).hexdigest()
+    energy = Energy.of(cut.envelope.tolist(), threshold_db=cut.pause_db)
+    name = f"chunks/{processing.pk}/{index:06}-{uuid4().hex}.flac"
     with (
         stored_file(BytesIO(encode_flac(cut.samples)), name) as stored_name,
         transaction.atomic(),
@@ -77,20 +114,24 @@ def _store_chunk(processing: ProcessingTask, cut: Cut) -> None:
             raise _NoLongerWanted
         ChunkTask.objects.create(
             processing=processing,
-            queue_name=CHUNK_QUEUE,
-            index=cut.index,
+            workspace_id=transcript.recording.workspace_id,
+            queue_name=queue_of(engine),
+            index=index,
+            channel=channel,
             start_sample=cut.start,
             core_start_sample=cut.core_start,
             core_end_sample=cut.core_end,
             end_sample=cut.end,
             audio=stored_name,
-            cache_key=cache_key,
+            audio_sha256=audio_sha256,
+            loudness=energy.levels,
+            pause_db=energy.threshold_db,
+            engine=engine.name,
+            cache_key=chunk_key(
+                audio_sha256, question(engine, transcript.language, transcript.parameters)
+            ),
             due_by=PriorityManager().due_by(
                 processing.created_at, processing.priority, index=cut.index
             ),
         )
-        transaction.on_commit(lambda: _ring_chunks(), robust=True)
-
-
-def _ring_chunks() -> None:
-    queues.ring(CHUNK_QUEUE)
+        queues.ring_on_commit(queue_of(engine))

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 from pathlib import Path
-
 from typing import Any
 
 import psycopg

@@ -6,8 +6,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -48,6 +52,10 @@ def short(tmp_path: Path) -> Path:
 
 def stored_files() -> list[Path]:
     return [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
+
+
+def written(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def last_words(stderr: str) -> str:
@@ -191,11 +199,148 @@ def test_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
     assert not Recording.objects.exists()
 
 
-def test_a_directory_is_wrong_usage(tmp_path: Path) -> None:
+def test_a_directory_without_recordings_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "agenda.txt").write_text("Welcome.")
+
     done = manage("transcribe", str(tmp_path))
 
     assert done.returncode == 2
-    assert "Is a directory" in done.stderr
+    assert "Is a directory without recordings" in done.stderr
+
+
+def test_a_directory_means_the_recordings_below_it_and_several_formats_files(
+    short: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    (folder / "may").mkdir(parents=True)
+    (folder / "may" / "talk.wav").write_bytes(short.read_bytes())
+    (folder / ".hidden.wav").write_bytes(short.read_bytes())
+    (folder / "agenda.txt").write_text("Welcome.")
+    write_wav(folder / "silence.WAV", np.zeros(16_000, np.int16))
+
+    done = manage(
+        *("transcribe", str(folder), "--output-dir", str(out)),
+        *("--format", "txt,srt", "--format", "vtt,json"),
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert last_words(done.stderr) == "2 done."
+    assert written(out) == sorted(
+        f"{stem}.{ending}"
+        for stem in ("may/talk", "silence")
+        for ending in ("txt", "srt", "vtt", "json")
+    )
+    assert (out / "may" / "talk.txt").read_text().startswith(BEGINNING)
+    assert json.loads((out / "may" / "talk.json").read_text())["text"].startswith(BEGINNING)
+    assert (out / "may" / "talk.srt").read_text().startswith("1\n00:00:0")
+    assert (out / "silence.vtt").read_text() == "WEBVTT\n"
+
+
+def test_transcripts_beside_their_recordings_never_meet(short: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / "in" / name for name in ("talk.mp3", "talk.wav", "b/talk.ogg")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        convert(short, path)
+
+    done = manage("transcribe", "--beside", *map(str, paths))
+
+    assert done.returncode == 0
+    texts = [name for name in written(tmp_path / "in") if name.endswith(".txt")]
+    assert texts == ["b/talk.txt", "talk.txt", "talk.wav.txt"]
+
+
+def test_a_result_that_is_there_is_kept_and_the_others_are_written(
+    short: Path, tmp_path: Path
+) -> None:
+    silence = write_wav(tmp_path / "silence.wav", np.zeros(16_000, np.int16))
+    (tmp_path / "short.txt").write_text("mine")
+
+    done = manage("transcribe", "--beside", str(short), str(silence))
+
+    assert done.returncode == 1
+    assert "short.txt exists; --force replaces it" in done.stderr
+    assert last_words(done.stderr) == "1 done, 1 failed."
+    assert (tmp_path / "short.txt").read_text() == "mine"
+    assert (tmp_path / "silence.txt").exists()
+    assert Recording.objects.get().name == "silence.wav"
+
+
+def test_force_replaces_a_result(tmp_path: Path) -> None:
+    silence = write_wav(tmp_path / "silence.wav", np.zeros(16_000, np.int16))
+    (tmp_path / "silence.txt").write_text("mine")
+
+    done = manage("transcribe", "--beside", "--force", str(silence))
+
+    assert done.returncode == 0
+    assert (tmp_path / "silence.txt").read_text() != "mine"
+
+
+def test_a_result_that_cannot_be_written_fails_alone_and_leaves_no_part(tmp_path: Path) -> None:
+    silence = write_wav(tmp_path / "silence.wav", np.zeros(16_000, np.int16))
+    noise = write_wav(tmp_path / "noise.wav", np.ones(16_000, np.int16))
+    (tmp_path / "silence.txt").mkdir()
+
+    done = manage("transcribe", "--beside", "--force", str(silence), str(noise))
+
+    assert done.returncode == 1
+    assert "silence.wav: [Errno 21] Is a directory" in done.stderr
+    assert written(tmp_path) == ["noise.txt", "noise.wav", "silence.wav"]
+
+
+@contextmanager
+def web_server(directory: Path) -> Iterator[int]:
+    """Serve the files of ``directory`` on this machine; yields the port."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_a_url_is_fetched_and_transcribed(short: Path, tmp_path: Path) -> None:
+    with web_server(short.parent) as port:
+        url = f"http://127.0.0.1:{port}/{short.name}"
+        allowing = ("--allow-host", "127.0.0.1", "--allow-port", str(port))
+        done = manage(
+            *("transcribe", f"{url}?token=secret", f"{url}.bad", *allowing),
+            *("--output-dir", str(tmp_path / "out")),
+        )
+
+    assert done.returncode == 1
+    assert written(tmp_path / "out") == ["short.txt"]
+    assert f"{url}.bad: 127.0.0.1 answered with status 404" in done.stderr
+    assert last_words(done.stderr) == "1 done, 1 failed."
+    assert "secret" not in done.stderr
+    assert Recording.objects.get().name == "short.wav"
+
+
+def test_a_url_of_this_machine_is_refused_unless_it_is_allowed() -> None:
+    done = manage("transcribe", "http://localhost/secret.wav")
+
+    assert done.returncode == 1
+    assert "localhost is not on the public internet" in done.stderr
+    assert stored_files() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        pytest.param(["--format", "txt,srt"], "several formats need", id="formats"),
+        pytest.param(["--output-dir", "x", "--no-wait"], "writes no transcripts", id="no-wait"),
+        pytest.param(["--output-dir", "x", "--beside"], "not allowed with", id="two-places"),
+        pytest.param(["--beside", "http://a.example/"], "nothing lies beside", id="beside-url"),
+        pytest.param(["--allow-host", "10.0.0.1/8"], "has host bits set", id="network"),
+        pytest.param(["--format", "txt,docx"], "'docx' is no format", id="format"),
+    ],
+)
+def test_wrong_usage_stores_nothing(arguments: list[str], reason: str) -> None:
+    done = manage("transcribe", *arguments, str(RIVER))
+
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert stored_files() == []
 
 
 def test_an_unknown_engine_is_wrong_usage_and_stores_nothing() -> None:
@@ -376,6 +521,33 @@ def test_an_interrupt_cancels_the_run_and_leaves_no_process(tmp_path: Path) -> N
     assert ProcessingTask.objects.get().status == ProcessingStatus.CANCELLED
     assert not ChunkTask.objects.active().exists()
     assert processes_of_this_test() == []
+
+
+def test_an_interrupt_can_leave_the_run_to_other_workers() -> None:
+    with (
+        worker_pool(),
+        subprocess.Popen(
+            [
+                *(sys.executable, "manage.py", "transcribe", str(DEMO / "longhand.flac")),
+                *("--on-interrupt", "leave"),
+            ],
+            cwd=settings.BASE_DIR,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        wait_for(lambda: ChunkTask.objects.filter(status=JobStatus.PROCESSING).exists())
+
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+        processing = ProcessingTask.objects.get()
+        was_active = processing.is_active
+
+    assert (process.returncode, output) == (130, "")
+    assert last_words(errors) == "longhand.flac: goes on, wherever a worker runs"
+    assert was_active
 
 
 def convert(source: Path, target: Path) -> None:

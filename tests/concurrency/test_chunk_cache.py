@@ -14,6 +14,7 @@ from processing.engines.base import AudioClip, Segment, Speech, Word
 from processing.models import ChunkTask
 from processing.services.chunk_runner import run_chunk
 from processing.services.deletion import delete_recording
+from processing.services.hearing import stored
 from tests.concurrency.threads import at_once
 from tests.factories.processing import (
     ChunkTaskFactory,
@@ -23,6 +24,9 @@ from tests.factories.processing import (
 from tests.fakes.speech import ScriptedEngine
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+HEARD = Speech((Segment((Word("heard", 0.1, 0.4, 0.9),)),), "en")
 
 
 class CountingEngine(ScriptedEngine):
@@ -36,7 +40,7 @@ class CountingEngine(ScriptedEngine):
     ) -> Speech:
         self.clips.append(clip)
         time.sleep(0.2)
-        return Speech((Segment((Word("heard", 0.1, 0.4, 0.9),)),), language)
+        return HEARD
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +72,7 @@ def test_chunks_that_say_the_same_at_the_same_moment_are_heard_once() -> None:
     results = at_once([partial(run_chunk, chunk) for chunk in chunks])
 
     assert len(CountingEngine.clips) == 1
-    assert [result["result"] for result in results] == [[[["heard", 0.1, 0.4, 0.9]]]] * 4
+    assert [result["result"] for result in results] == [stored(HEARD)] * 4
     assert sorted(result["is_reused"] for result in results) == [False, True, True, True]
 
 

@@ -11,8 +11,9 @@ from jobs.models import Job, Work
 from processing.choices import MERGE_JOB, TRANSCRIPTION_JOB, ProcessingStatus
 from processing.models import ChunkTask, ProcessingTask, Recording, Transcript, Workspace
 from processing.services.ingestion import store_recording
-from processing.services.orchestrator import cancel_processing, request_transcript
+from processing.services.orchestrator import cancel_processing
 from processing.services.planner import plan
+from processing.services.requesting import request_transcript
 from tests.concurrency.threads import at_once
 from tests.factories.jobs import JobFactory
 from tests.factories.processing import (

@@ -14,14 +14,16 @@ from factory.django import DjangoModelFactory
 
 from jobs.choices import JobStatus
 from processing.choices import CHUNK_QUEUE, ProcessingStatus
-from processing.engines.base import SAMPLE_RATE
+from processing.engines.base import SAMPLE_RATE, Segment, Speech, Word
 from processing.models import ChunkTask, ProcessingTask, Recording, Transcript, Workspace
+from processing.services.hearing import stored
 from tests.factories.audio import wav_bytes
 from tests.factories.jobs import CLAIMED, PROCESSING, STALLED, TRAITS, from_now
 
 RECORDING_SECONDS = 2.0
 CHUNK_SAMPLES = SAMPLE_RATE
 HEARD = ["so", "it", "was", "said"]
+HEARD_IN_A_CHUNK = Speech((Segment((Word("word", 0.1, 0.4, 0.9),)),), "en")
 
 
 def heard_segment(start: float, *words: str) -> dict[str, Any]:
@@ -183,14 +185,17 @@ class ChunkTaskFactory(DjangoModelFactory[ChunkTask]):
         completed = factory.Trait(
             status=JobStatus.COMPLETED,
             completed_at=from_now(),
-            result=factory.LazyFunction(lambda: [[["word", 0.1, 0.4, 0.9]]]),
+            result=factory.LazyFunction(lambda: stored(HEARD_IN_A_CHUNK)),
             **CLAIMED,
         )
         failed = TRAITS["failed"]
         cancelled = TRAITS["cancelled"]
 
     processing = factory.SubFactory(ProcessingTaskFactory, processing=True)
+    workspace = factory.LazyAttribute(lambda row: row.processing.transcript.recording.workspace)
     queue_name = CHUNK_QUEUE
+    engine = factory.LazyAttribute(lambda row: row.processing.transcript.engine)
+    audio_sha256 = factory.LazyFunction(lambda: hashlib.sha256(uuid4().bytes).hexdigest())
     index = factory.LazyAttribute(lambda row: ChunkTask.objects.of(row.processing.pk).count())
     start_sample = factory.LazyAttribute(lambda row: row.index * CHUNK_SAMPLES)
     core_start_sample = factory.SelfAttribute("start_sample")

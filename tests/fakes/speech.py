@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.exceptions import PermanentError
-from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Word
+from processing.engines.base import SAMPLE_RATE, AudioClip, EngineLimits, Segment, Speech, Word
 from processing.exceptions import UnsupportedLanguage
 
 #: A word of which a clip has less than this share is not heard in it at all.
@@ -31,6 +31,11 @@ class ScriptedEngine:
     name = "scripted"
     version = "1"
     languages = ("en", "de")
+    is_remote = False
+    limits = EngineLimits()
+    parameter_names = frozenset(
+        {"script", "seconds_per_clip", "raise_at", "kill_at", "once", "moody", "beam"}
+    )
 
     def load(self) -> None:
         """Nothing to load."""

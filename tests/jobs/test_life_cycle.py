@@ -41,7 +41,8 @@ from pytest_django import Settings
 
 from jobs.choices import ACTIVE, TERMINAL, TRANSITIONS, WAITING, JobPriority, JobStatus
 from jobs.exceptions import BulkRefused, InvalidJob, NotRequeueable
-from jobs.managers.work import DEFAULT_MAX_ATTEMPTS, POISON_CRASH_COUNT, Rescue
+from jobs.managers.rescue import Rescue
+from jobs.managers.work import DEFAULT_MAX_ATTEMPTS, POISON_CRASH_COUNT
 from jobs.models import Job, JobDependency, Worker
 from jobs.services import requests
 from jobs.services.bulk import bulk_enqueue

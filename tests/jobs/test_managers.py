@@ -15,7 +15,8 @@ from jobs import handlers
 from jobs.choices import TERMINAL, TRANSITIONS, WAITING, JobPriority, JobStatus
 from jobs.exceptions import NotRequeueable, UnknownJobType
 from jobs.managers import work
-from jobs.managers.work import DEFAULT_MAX_ATTEMPTS, POISON_CRASH_COUNT, Rescue
+from jobs.managers.rescue import Rescue
+from jobs.managers.work import DEFAULT_MAX_ATTEMPTS, POISON_CRASH_COUNT
 from jobs.models import Job, Work, Worker
 from processing.choices import CHUNK_QUEUE
 from processing.models import ChunkTask, ProcessingTask

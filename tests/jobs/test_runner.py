@@ -8,14 +8,16 @@ from django.utils import timezone
 
 from jobs import handlers
 from jobs.choices import JobStatus
-from jobs.exceptions import PermanentError, TransientError
+from jobs.exceptions import PermanentError, Postponed, TransientError
 from jobs.handlers import WorkSource
 from jobs.models import Job
 from jobs.services import drain as drain_module
 from jobs.services.retry import RetryHandler
 from jobs.services.runner import JobRunner
 from processing.choices import CHUNK_QUEUE
+from processing.engines.base import Segment, Speech, Word
 from processing.models import ChunkTask, ProcessingTask
+from processing.services.hearing import stored
 from tests.factories.jobs import JobFactory, WorkerFactory
 from tests.factories.processing import ChunkTaskFactory, ProcessingTaskFactory
 from tests.jobs.conftest import QUEUE, Register
@@ -108,6 +110,41 @@ def test_a_transient_error_without_retry_after_backs_off(register: Register) -> 
     job.refresh_from_db()
     assert job.status == JobStatus.SCHEDULED
     assert job.available_at > before + timedelta(seconds=1)
+
+
+def test_what_could_not_begin_is_tried_again_and_has_as_many_attempts_as_before(
+    register: Register,
+) -> None:
+    job = make_job(max_attempts=1)
+    register(raising(Postponed("the limit is used up", seconds=90)))
+    before = timezone.now()
+
+    drain()
+
+    job.refresh_from_db()
+    assert (job.status, job.attempt, job.max_attempts) == (JobStatus.SCHEDULED, 1, 2)
+    assert (job.error_code, job.error_message) == ("postponed", "the limit is used up")
+    assert timedelta(seconds=89) < job.available_at - before < timedelta(seconds=99)
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        pytest.param({"created_at": timedelta(hours=-25)}, id="longer than a day"),
+        pytest.param({"expires_at": timedelta(seconds=60)}, id="until it expires"),
+    ],
+)
+def test_what_can_never_begin_fails_for_the_reason_that_it_was_postponed_for(
+    register: Register, waits: dict[str, timedelta]
+) -> None:
+    job = make_job()
+    Job.objects.update(**{name: timezone.now() + span for name, span in waits.items()})
+    register(raising(Postponed("the limit is used up", seconds=90)))
+
+    drain()
+
+    job.refresh_from_db()
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "postponed")
 
 
 def test_a_permanent_error_fails_the_job_at_once_with_its_code(register: Register) -> None:
@@ -229,7 +266,7 @@ def test_the_failure_of_a_job_that_was_cancelled_meanwhile_is_refused(
 def test_the_result_of_a_chunk_is_stored_and_counted() -> None:
     processing = ProcessingTaskFactory.create(processing=True)
     chunk = ChunkTaskFactory.create(processing=processing)
-    heard = [[["heard", 0.0, 0.5, 0.9]]]
+    heard = stored(Speech((Segment((Word("heard", 0.0, 0.5, 0.9),)),), "en"))
     ChunkTaskFactory.create(
         processing=processing, completed=True, cache_key=chunk.cache_key, result=heard
     )

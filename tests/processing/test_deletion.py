@@ -11,7 +11,7 @@ from jobs.choices import JobStatus
 from jobs.models import Job
 from processing.models import ChunkTask, Recording
 from processing.services.deletion import delete_recording
-from processing.services.orchestrator import request_transcript
+from processing.services.requesting import request_transcript
 from tests.factories.jobs import WorkerFactory
 from tests.factories.processing import (
     ChunkTaskFactory,

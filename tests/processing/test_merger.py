@@ -1,14 +1,19 @@
 """Joining chunks: no word lost, none doubled, every time on the recording's clock."""
 
 import json
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from processing.engines.base import SAMPLE_RATE, AudioClip
-from processing.services.merger import HeardChunk, Merger, normalized
+from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Timing, Word
+from processing.services.merger import HeardChunk, Merged, Merger
+from processing.services.suspicion import Energy
 from tests.audio import make_script
 from tests.fakes.speech import ScriptedEngine
 
@@ -20,30 +25,44 @@ def chunk(
     *segments: Words,
     start: float | None = None,
     end: float | None = None,
+    index: int = 0,
+    timing: Timing = Timing.WORD,
+    energy: Energy | None = None,
+    **segment_fields: Any,
 ) -> HeardChunk:
     """Return a chunk that heard ``segments``, written on the recording's clock."""
     begin = core[0] if start is None else start
     finish = core[1] if end is None else end
+    lines = (
+        Segment(
+            tuple(Word(word, first - begin, last - begin, 0.9) for word, first, last in line),
+            **segment_fields,
+        )
+        for line in segments
+    )
     return HeardChunk(
-        round(begin * SAMPLE_RATE),
-        round(core[0] * SAMPLE_RATE),
-        round(core[1] * SAMPLE_RATE),
-        round(finish * SAMPLE_RATE),
-        [
-            [[word, first - begin, last - begin, 0.9] for word, first, last in words]
-            for words in segments
-        ],
+        index=index,
+        start_sample=round(begin * SAMPLE_RATE),
+        core_start_sample=round(core[0] * SAMPLE_RATE),
+        core_end_sample=round(core[1] * SAMPLE_RATE),
+        end_sample=round(finish * SAMPLE_RATE),
+        speech=Speech(tuple(lines), "en", timing),
+        energy=energy,
     )
 
 
 def failed(core: tuple[float, float], reason: str = "error: no use") -> HeardChunk:
     start, end = (round(seconds * SAMPLE_RATE) for seconds in core)
-    return HeardChunk(start, start, end, end, None, reason)
+    return HeardChunk(0, start, start, end, end, None, reason)
+
+
+def merge(*chunks: HeardChunk) -> Merged:
+    """Merge chunks in the order given, whatever index they were made with."""
+    return Merger().merge(replace(one, index=index) for index, one in enumerate(chunks))
 
 
 def text(*chunks: HeardChunk) -> str:
-    segments, _ = Merger().merge(chunks)
-    return " ".join(segment["text"] for segment in segments)
+    return " ".join(segment["text"] for segment in merge(*chunks).segments)
 
 
 # Cut in pauses
@@ -55,16 +74,16 @@ def test_chunks_without_overlap_are_joined_in_their_order() -> None:
         chunk((4.0, 8.0), [("three", 4.1, 4.5)], [("four", 6.0, 6.5)]),
     ]
 
-    segments, gaps = Merger().merge(chunks)
+    merged = merge(*chunks)
 
-    assert [segment["text"] for segment in segments] == ["one two", "three", "four"]
-    assert gaps == []
+    assert [segment["text"] for segment in merged.segments] == ["one two", "three", "four"]
+    assert (merged.gaps, merged.seams) == ([], [])
 
 
 def test_a_segment_spans_its_words_on_the_clock_of_the_recording() -> None:
-    segments, _ = Merger().merge([chunk((4.0, 8.0), [("so", 4.25, 4.5), ("it", 4.75, 5.0)])])
+    merged = merge(chunk((4.0, 8.0), [("so", 4.25, 4.5), ("it", 4.75, 5.0)]))
 
-    assert segments == [
+    assert merged.segments == [
         {
             "start": 4.25,
             "end": 5.0,
@@ -85,46 +104,45 @@ def test_the_same_word_on_both_sides_of_a_pause_is_two_words() -> None:
 
 def test_times_are_exact_far_into_a_recording() -> None:
     start_sample = 37 * 3600 * SAMPLE_RATE + 16
-    heard = [[["late", 0.25, 0.5, None]]]
+    end_sample = start_sample + SAMPLE_RATE
+    heard = Speech((Segment((Word("late", 0.25, 0.5),)),), "en")
 
-    [segment], _ = Merger().merge(
-        [HeardChunk(start_sample, start_sample, start_sample + 99, start_sample + 99, heard)]
-    )
+    [segment] = merge(
+        HeardChunk(0, start_sample, start_sample, end_sample, end_sample, heard)
+    ).segments
 
     assert (segment["start"], segment["end"]) == (133_200.251, 133_200.501)
 
 
 def test_silence_adds_nothing() -> None:
-    assert Merger().merge([chunk((0.0, 4.0)), chunk((4.0, 8.0), [])]) == ([], [])
+    assert merge(chunk((0.0, 4.0)), chunk((4.0, 8.0), [])) == Merged()
 
 
 def test_no_chunk_is_no_transcript() -> None:
-    assert Merger().merge([]) == ([], [])
+    assert merge() == Merged()
 
 
 # Gaps
 
 
 def test_a_failed_chunk_is_a_gap_with_its_reason_and_not_a_word() -> None:
-    segments, gaps = Merger().merge(
-        [
-            chunk((0.0, 4.0), [("before", 1.0, 1.5)]),
-            failed((4.0, 8.5), "poison: took its worker process down 3 times"),
-            chunk((8.5, 12.0), [("after", 9.0, 9.5)]),
-        ]
+    merged = merge(
+        chunk((0.0, 4.0), [("before", 1.0, 1.5)]),
+        failed((4.0, 8.5), "poison: took its worker process down 3 times"),
+        chunk((8.5, 12.0), [("after", 9.0, 9.5)]),
     )
 
-    assert [segment["text"] for segment in segments] == ["before", "after"]
-    assert gaps == [
+    assert [segment["text"] for segment in merged.segments] == ["before", "after"]
+    assert merged.gaps == [
         {"start": 4.0, "end": 8.5, "reason": "poison: took its worker process down 3 times"}
     ]
 
 
 def test_when_all_failed_all_is_gap() -> None:
-    segments, gaps = Merger().merge([failed((0.0, 4.0)), failed((4.0, 8.0))])
+    merged = merge(failed((0.0, 4.0)), failed((4.0, 8.0)))
 
-    assert segments == []
-    assert [(gap["start"], gap["end"]) for gap in gaps] == [(0.0, 4.0), (4.0, 8.0)]
+    assert merged.segments == []
+    assert [(gap["start"], gap["end"]) for gap in merged.gaps] == [(0.0, 4.0), (4.0, 8.0)]
 
 
 def test_what_neighbours_heard_of_a_failed_chunk_is_kept() -> None:
@@ -138,97 +156,7 @@ def test_what_neighbours_heard_of_a_failed_chunk_is_kept() -> None:
     )
 
 
-# Overlaps: both sides heard 6 to 10 s, and the cut is at 8 s
-
-
-def overlapping(left: Words, right: Words) -> str:
-    return text(
-        chunk((0.0, 8.0), left, end=10.0),
-        chunk((8.0, 16.0), right, start=6.0),
-    )
-
-
-SHARED: Words = [("a", 6.5, 6.8), ("b", 7.2, 7.6), ("c", 7.8, 8.2), ("d", 8.6, 9.0)]
-
-
-def test_words_that_both_sides_heard_are_there_once() -> None:
-    left: Words = [("first", 5.0, 5.4), *SHARED]
-    right: Words = [*SHARED, ("last", 10.5, 10.9)]
-
-    assert overlapping(left, right) == "first a b c d last"
-
-
-def test_the_broken_words_at_the_ends_of_the_audio_are_dropped() -> None:
-    left: Words = [*SHARED, ("br~", 9.8, 10.0)]
-    right: Words = [("~en", 6.0, 6.2), *SHARED, ("broken", 9.8, 10.4)]
-
-    assert overlapping(left, right) == "a b c d broken"
-
-
-def test_words_that_only_one_side_heard_in_its_own_half_are_kept() -> None:
-    left: Words = [("a", 6.5, 6.8), ("left", 7.0, 7.3), ("c", 7.8, 8.2), ("d", 8.6, 9.0)]
-    right: Words = [("a", 6.5, 6.8), ("c", 7.8, 8.2), ("d", 8.6, 9.0), ("right", 9.2, 9.5)]
-
-    assert overlapping(left, right) == "a left c d right"
-
-
-def test_a_word_said_twice_in_the_overlap_is_there_twice() -> None:
-    said: Words = [("very", 6.5, 6.9), ("very", 7.4, 7.8), ("very", 8.3, 8.7), ("good", 9.0, 9.4)]
-
-    assert overlapping(said, said) == "very very very good"
-
-
-def test_equal_words_at_different_times_are_not_taken_for_one() -> None:
-    left: Words = [("no", 6.2, 6.5), ("stop", 7.0, 7.4)]
-    right: Words = [("go", 8.8, 9.1), ("no", 9.4, 9.7)]
-
-    assert overlapping(left, right) == "no stop go no"
-
-
-def test_times_may_differ_a_little_between_the_sides() -> None:
-    right: Words = [(word, start + 0.15, end + 0.15) for word, start, end in SHARED]
-
-    assert overlapping(SHARED, right) == "a b c d"
-
-
-def test_case_and_punctuation_do_not_keep_words_from_agreeing() -> None:
-    left: Words = [("well", 6.5, 6.8), ("OK", 7.8, 8.1), ("then", 8.5, 8.9)]
-    right: Words = [("Well,", 6.5, 6.8), ("ok.", 7.8, 8.1), ("Then", 8.5, 8.9)]
-
-    assert overlapping(left, right) == "well ok. Then"
-
-
-def test_sides_that_agree_on_nothing_change_at_the_cut() -> None:
-    left: Words = [("x", 6.5, 6.8), ("y", 7.2, 7.6), ("z", 8.6, 9.0)]
-    right: Words = [("u", 6.5, 6.8), ("v", 8.3, 8.5), ("w", 8.6, 9.0)]
-
-    assert overlapping(left, right) == "x y v w"
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "joined"),
-    [
-        pytest.param([], SHARED, "a b c d", id="left heard nothing"),
-        pytest.param([("far", 1.0, 1.5)], SHARED, "far a b c d", id="left heard nothing near"),
-        pytest.param(SHARED, [], "a b c d", id="right heard nothing"),
-        pytest.param(SHARED, [("far", 15.0, 15.5)], "a b c d far", id="right heard nothing near"),
-        pytest.param([], [], "", id="nobody heard anything"),
-    ],
-)
-def test_what_only_one_side_heard_of_an_overlap_is_kept(
-    left: Words, right: Words, joined: str
-) -> None:
-    assert overlapping(left, right) == joined
-
-
-def test_segments_of_both_sides_stay_segments() -> None:
-    left = chunk((0.0, 8.0), [("a", 5.0, 5.3)], [("b", 7.0, 7.3), ("c", 7.8, 8.2)], end=10.0)
-    right = chunk((8.0, 16.0), [("b", 7.0, 7.3), ("c", 7.8, 8.2)], [("d", 9.5, 9.9)], start=6.0)
-
-    segments, _ = Merger().merge([left, right])
-
-    assert " ".join(segment["text"] for segment in segments) == "a b c d"
-    assert all(segment["words"] for segment in segments)
+# Overlaps
 
 
 def test_three_chunks_in_a_row_may_overlap() -> None:
@@ -250,7 +178,7 @@ def test_speech_without_pauses_is_joined_word_by_word(tmp_path: Path, seed: int)
     script = make_script(60.0, seed=seed, pause_every=0)
     (tmp_path / "script.json").write_text(json.dumps(script))
     cuts = np.sort(np.random.default_rng(seed).uniform(5.0, 55.0, 4)).tolist()
-    edges = [0.0, *cuts, 60.0]
+    bounds = [0.0, *cuts, 60.0]
 
     def hear(first: float, last: float) -> HeardChunk:
         begin, end = max(first - 2.0, 0.0), min(last + 2.0, 60.0)
@@ -261,20 +189,102 @@ def test_speech_without_pauses_is_joined_word_by_word(tmp_path: Path, seed: int)
             parameters={"script": str(tmp_path / "script.json")},
         )
         return HeardChunk(
+            0,
             start,
             round(first * SAMPLE_RATE),
             round(last * SAMPLE_RATE),
             round(end * SAMPLE_RATE),
-            [[[w.word, w.start, w.end, w.confidence] for w in s.words] for s in speech.segments],
+            speech,
         )
 
-    joined = text(*(hear(first, last) for first, last in pairwise(edges)))
+    joined = text(*(hear(first, last) for first, last in pairwise(bounds)))
 
     assert joined == " ".join(word for word, _, _ in script)
 
 
-@pytest.mark.parametrize(
-    ("word", "compared"), [("Well,", "well"), ("it's", "it's"), ("STRASSE", "strasse"), ("?!", "")]
-)
-def test_words_are_compared_without_case_and_punctuation(word: str, compared: str) -> None:
-    assert normalized(word) == compared
+# What a segment says of itself
+
+
+def test_a_segment_says_who_speaks_where_the_engine_does() -> None:
+    [segment] = merge(chunk((0.0, 4.0), [("hi", 1.0, 1.5)], speaker="A")).segments
+
+    assert segment["speaker"] == "A"
+
+
+@pytest.mark.parametrize("timing", [Timing.SEGMENT, Timing.NONE])
+def test_estimated_times_are_said_to_be(timing: Timing) -> None:
+    [segment] = merge(chunk((0.0, 4.0), [("hi", 1.0, 1.5)], timing=timing)).segments
+
+    assert segment["is_estimated"] is True
+
+
+def test_a_doubtful_segment_carries_its_flags_in_order() -> None:
+    silence = Energy.of([-80.0] * 40, threshold_db=-50.0)
+    doubtful = chunk((0.0, 4.0), [("hi", 1.0, 1.5)], energy=silence, avg_logprob=-1.5)
+
+    [segment] = merge(doubtful).segments
+
+    assert segment["flags"] == ["low_confidence", "silence"]
+
+
+def test_the_transcript_is_json() -> None:
+    merged = merge(
+        chunk((0.0, 8.0), [("so", 7.0, 7.5)], end=10.0, avg_logprob=-2.0),
+        chunk((8.0, 16.0), [("so", 7.0, 7.5)], start=6.0),
+    )
+
+    stored = [merged.segments, merged.gaps, merged.seams]
+
+    assert json.loads(json.dumps(stored)) == stored
+
+
+def test_words_are_kept_inside_the_audio_of_their_chunk() -> None:
+    [segment] = merge(
+        chunk((4.0, 8.0), [("early", 3.5, 4.5), ("late", 7.9, 9.0)]),
+    ).segments
+
+    assert (segment["start"], segment["end"]) == (4.0, 8.0)
+
+
+# Order and memory
+
+
+def test_chunks_are_joined_by_index_whatever_their_order() -> None:
+    chunks = [
+        chunk((at, at + 4.0), [(f"w{at:.0f}", at, at + 1.0)], index=i)
+        for i, at in enumerate((0.0, 4.0, 8.0, 12.0))
+    ]
+
+    merged = Merger().merge([chunks[2], chunks[0], chunks[3], chunks[1]])
+
+    assert [segment["text"] for segment in merged.segments] == ["w0", "w4", "w8", "w12"]
+
+
+def test_two_chunks_of_one_index_are_refused() -> None:
+    with pytest.raises(ValueError, match="index 0"):
+        Merger().merge([chunk((0.0, 4.0)), chunk((4.0, 8.0))])
+
+
+@pytest.mark.parametrize("first_index", [0, 1_000], ids=["one channel", "a later channel"])
+def test_no_more_than_two_chunks_are_held_at_once(first_index: int) -> None:
+    alive: weakref.WeakSet[HeardChunk] = weakref.WeakSet()
+    most = 0
+
+    def chunks() -> Iterator[HeardChunk]:
+        nonlocal most
+        for index in range(50):
+            at = index * 8.0
+            made = chunk(
+                (at, at + 8.0),
+                [("so", at + 1.0, at + 1.5)],
+                end=at + 10.0,
+                index=first_index + index,
+            )
+            alive.add(made)
+            most = max(most, len(alive))
+            yield made
+            del made
+
+    Merger().merge(chunks())
+
+    assert most <= 2

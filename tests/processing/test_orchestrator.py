@@ -19,13 +19,10 @@ from processing.choices import MERGE_JOB, TRANSCRIPTION_JOB, ProcessingStatus
 from processing.engines.base import SAMPLE_RATE, AudioClip, Speech
 from processing.exceptions import UnknownEngine, UnsupportedLanguage
 from processing.models import ChunkTask, ProcessingTask, Transcript, Workspace
-from processing.services import orchestrator, planner
+from processing.services import joining, planner
 from processing.services.ingestion import store_recording
-from processing.services.orchestrator import (
-    TranscriptRequest,
-    cancel_processing,
-    request_transcript,
-)
+from processing.services.orchestrator import cancel_processing
+from processing.services.requesting import TranscriptRequest, request_transcript
 from tests.audio import ScriptedAudio, make_scripted_audio
 from tests.factories.jobs import WorkerFactory
 from tests.factories.processing import WorkspaceFactory
@@ -212,9 +209,9 @@ def test_silence_is_a_complete_transcript_without_words(audio: ScriptedAudio) ->
 def test_a_merge_that_is_run_again_changes_nothing(audio: ScriptedAudio) -> None:
     transcript, processing = run(audio)
     ended_at = processing.completed_at
-    ChunkTask.objects.update(result=[])
+    ChunkTask.objects.update(result={"language": "en", "timing": "word", "segments": []})
 
-    orchestrator.merge(Job.objects.get(job_type=MERGE_JOB))
+    joining.merge(Job.objects.get(job_type=MERGE_JOB))
 
     transcript.refresh_from_db()
     processing.refresh_from_db()

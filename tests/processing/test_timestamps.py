@@ -34,3 +34,19 @@ def test_a_word_keeps_its_text_and_confidence() -> None:
 
 def test_a_word_never_ends_before_it_starts() -> None:
     assert TimestampAdjuster(0).word(Word("so", 0.5, 0.2)) == Word("so", 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "kept"),
+    [
+        pytest.param(-0.5, 0.5, (2.0, 2.5), id="before its audio"),
+        pytest.param(0.5, 1.5, (2.5, 3.0), id="after its audio"),
+        pytest.param(1.2, 1.5, (3.0, 3.0), id="all of it after"),
+    ],
+)
+def test_a_word_stays_inside_the_audio_of_its_chunk(
+    start: float, end: float, kept: tuple[float, float]
+) -> None:
+    clock = TimestampAdjuster(2 * SAMPLE_RATE, 3 * SAMPLE_RATE)
+
+    assert clock.word(Word("so", start, end)) == Word("so", *kept)

@@ -13,7 +13,7 @@ from processing.choices import ProcessingStatus
 from processing.management.commands.demo import normalized
 from processing.models import ChunkTask, ProcessingTask, Transcript, Workspace
 from processing.services.ingestion import store_recording
-from processing.services.orchestrator import TranscriptRequest, request_transcript
+from processing.services.requesting import TranscriptRequest, request_transcript
 from processing.services.submission import submit_recording
 from tests.audio import ScriptedAudio, make_scripted_audio
 from tests.processes import empty_redis, worker_pool
