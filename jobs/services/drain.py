@@ -65,15 +65,11 @@ class Drain:
         self.batch = Batch()
         if time.monotonic() - runner.drained_at > REST_SECONDS:
             close_old_connections()  # those whose server was restarted meanwhile
-        self.is_hungry = threading.Event()
-        self.is_over = threading.Event()
+        self.is_hungry, self.is_over = threading.Event(), threading.Event()
         self.relief = threading.Thread(target=self._relieve, daemon=True)
         self.deadline = time.monotonic() + SLICE_SECONDS
-        self.has_begun = False
-        self.has_rung = False
-        self.is_full = False
-        self.is_suspect = False
-        self.is_alone = False
+        self.has_begun = self.has_rung = False
+        self.is_full = self.is_suspect = self.is_alone = False
 
     def one_by_one(self) -> None:
         """Run rows in this thread, batch by batch."""
@@ -129,10 +125,15 @@ class Drain:
         self._record()
 
     def _goes_on(self) -> bool:
-        """Whether to claim more; rings for what is left when the time is over."""
+        """Whether to claim more: until the time is over, or with threads until another queue wants
+        this worker, for they would wait for the slowest of them. Rings for what is left."""
         if self.runner.is_stopping():
             return False
-        if time.monotonic() < self.deadline or not self.has_begun:
+        is_over = self.has_begun and time.monotonic() >= self.deadline
+        if is_over and self.source.threads > 1 and not self.runner.has_others(self.queue_name):
+            self.deadline = time.monotonic() + SLICE_SECONDS
+            is_over = False
+        if not is_over:
             return True
         self._ring_if_ready()
         return False
@@ -260,8 +261,8 @@ class Drain:
         queues.ring(self.queue_name)
 
     def _ring_if_ready(self) -> bool:
-        is_ready = self.objects.ready().on_queue(self.queue_name).exists()
-        return bool(is_ready and queues.ring(self.queue_name))
+        ready = self.objects.ready().on_queue(self.queue_name)
+        return bool(ready.exists() and queues.ring(self.queue_name))
 
     @contextmanager
     def _relief(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from jobs import handlers
 from jobs.exceptions import PermanentError, Postponed, QuotaExceeded, TransientError
 from jobs.handlers import WorkSource
 from jobs.managers.work import EXPIRED
@@ -100,6 +101,12 @@ class JobRunner:
     def refuse(self, work: Work) -> None:
         """Say that a row was cancelled, or is somebody else's, since its worker began it."""
         logger.warning("the result of %s came too late and was refused", work)
+
+    def has_others(self, queue_name: str) -> bool:
+        """Whether another queue of this worker than ``queue_name`` has ready work."""
+        names = set(self.worker.queues) - {queue_name}
+        others = {name: handlers.source_of(name).model.objects.ready() for name in names}
+        return any(ready.on_queue(name).exists() for name, ready in others.items())
 
     def pace_of(self, queue_name: str) -> Pace:
         """Return what was learned of how long a queue's rows take."""

@@ -348,6 +348,28 @@ def test_work_that_becomes_ready_while_threads_are_idle_is_taken(
 # Time
 
 
+@pytest.mark.parametrize(
+    ("is_other_ready", "count"), [(False, 12), (True, THREADS)], ids=["nothing else", "another"]
+)
+def test_threads_go_on_after_their_slice_while_no_other_queue_wants_the_worker(
+    register_threaded: Register,
+    monkeypatch: pytest.MonkeyPatch,
+    is_other_ready: bool,
+    count: int,
+) -> None:
+    monkeypatch.setattr(drain, "SLICE_SECONDS", 0.0)
+    together = threading.Barrier(THREADS, timeout=30)
+    register_threaded(lambda job: together.wait() and None)
+    enqueue(12)
+    if is_other_ready:
+        JobFactory.create(queue_name="transcription")
+    worker = WorkerFactory.create(queues=[QUEUE, "transcription"])
+
+    done = JobRunner(worker=worker).drain(QUEUE)
+
+    assert done == count
+
+
 def test_a_job_that_has_expired_when_it_is_claimed_is_not_run(register: Register) -> None:
     ran: list[Job] = []
     register(ran.append)
