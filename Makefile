@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
+# The engine that demo and serve use needs its packages.
+ENGINE_PACKAGES := $(if $(filter whisper,$(ENGINE)),$(VENV)/installed-whisper)
 
-.PHONY: help install demo serve test fast check lint types migrations format state-machine bench-transcribe bench-queue bench-cache clean
+.PHONY: help install whisper demo serve test fast check lint types migrations format state-machine bench-transcribe bench-queue bench-cache bench-pipeline clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -20,10 +22,17 @@ $(VENV)/installed: requirements.txt
 
 install: $(VENV)/installed ## install what Longhand needs into .venv
 
-demo: $(VENV)/installed ## set everything up and transcribe the bundled recording
+$(VENV)/installed-whisper: requirements-whisper.txt $(VENV)/installed
+	@echo "Installing the Whisper engine into $(VENV) (once, 265 MB)."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-whisper.txt
+	@touch $@
+
+whisper: $(VENV)/installed-whisper ## install the optional Whisper engine too
+
+demo: $(VENV)/installed $(ENGINE_PACKAGES) ## set everything up and transcribe the bundled recording
 	@$(BIN)/python manage.py demo && $(BIN)/python -m config.embedded
 
-serve: $(VENV)/installed ## run the web server, workers and sweeper; prints address and login
+serve: $(VENV)/installed $(ENGINE_PACKAGES) ## run the web server, workers and sweeper; prints address and login
 	@$(BIN)/python manage.py serve || [ $$? -eq 130 ]
 
 test: $(VENV)/installed ## run the whole suite on real servers
@@ -60,6 +69,9 @@ bench-queue: $(VENV)/installed ## measure the job queue against its limits and i
 
 bench-cache: $(VENV)/installed ## measure the cache against its limits and its peers
 	@$(BIN)/python -m tests.bench.cache $(ARGS)
+
+bench-pipeline: $(VENV)/installed ## measure cutting, joining, providers and limits
+	@$(BIN)/python -m tests.bench.pipeline $(ARGS)
 
 clean: ## remove the virtual environment and everything Longhand has written
 	rm -rf $(VENV) .venv-bench var

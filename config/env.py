@@ -44,6 +44,11 @@ WHISPER_DEVICE: str = _read.str("WHISPER_DEVICE", default="auto")
 WHISPER_COMPUTE_TYPE: str = _read.str("WHISPER_COMPUTE_TYPE", default="int8")
 WHISPER_THREADS: int = _read.int("WHISPER_THREADS", default=1)
 
+#: Local engines that hear only so many chunks at once over all hosts, as ``whisper=1,sphinx=8``.
+ENGINE_CONCURRENCY: dict[str, int] = _read.dict(
+    "ENGINE_CONCURRENCY", cast={"value": int}, default={}
+)
+
 #: Names of OpenAI-compatible servers that are engines; see ``provider`` for what each needs.
 PROVIDERS: list[str] = _read.list("PROVIDERS", default=[])
 

@@ -21,11 +21,13 @@ API_ROOT = "/api/"
 STATUS_OF: dict[type[Exception], int] = {
     processing.UnknownEngine: status.HTTP_400_BAD_REQUEST,
     processing.UnsupportedLanguage: status.HTTP_400_BAD_REQUEST,
+    processing.UnknownParameter: status.HTTP_400_BAD_REQUEST,
     processing.UnreadableAudio: status.HTTP_415_UNSUPPORTED_MEDIA_TYPE,
     processing.AudioTooLarge: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     processing.StorageFull: status.HTTP_507_INSUFFICIENT_STORAGE,
     processing.NotFinished: status.HTTP_409_CONFLICT,
     processing.AlreadyOver: status.HTTP_409_CONFLICT,
+    processing.NoGaps: status.HTTP_409_CONFLICT,
     jobs.InvalidJob: status.HTTP_400_BAD_REQUEST,
     jobs.InvalidPayload: status.HTTP_400_BAD_REQUEST,
     jobs.NotFromOutside: status.HTTP_400_BAD_REQUEST,

@@ -6,6 +6,6 @@ class ProcessingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from processing import handlers  # noqa: PLC0415  it imports models
+        from processing import checks, handlers  # noqa: F401, PLC0415  they import models
 
         handlers.register()

@@ -63,6 +63,12 @@ ENGINES = {
 }
 #: OpenAI-compatible servers: each is an engine of that name
 PROVIDERS = {name: env.provider(name) for name in env.PROVIDERS}
+#: engine -> how many chunks it hears at once, over all workers of all hosts
+CONCURRENCY_LIMITS = env.ENGINE_CONCURRENCY | {
+    name: provider["MAX_CONCURRENCY"]
+    for name, provider in PROVIDERS.items()
+    if provider["MAX_CONCURRENCY"]
+}
 WHISPER: dict[str, Any] = {
     "model": env.WHISPER_MODEL,
     "device": env.WHISPER_DEVICE,

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from jobs.admin import WORK_FIELDSETS, WorkAdmin
 from jobs.presentation import NOTHING, link_to
 from processing.admin.presentation import shown_name
+from processing.engines.base import SAMPLE_RATE
 from processing.models import ChunkTask
 from processing.services.hearing import text_of
 from processing.services.progress import clock
@@ -22,6 +23,7 @@ class ChunkTaskAdmin(WorkAdmin):
         "badge",
         "attempts",
         "duration",
+        "speed",
         "worker",
         "error",
     )
@@ -37,6 +39,7 @@ class ChunkTaskAdmin(WorkAdmin):
                     "channel",
                     "engine",
                     "busy_seconds",
+                    "speed",
                     "cache_key",
                     "start_sample",
                     "core_start_sample",
@@ -53,11 +56,20 @@ class ChunkTaskAdmin(WorkAdmin):
 
     @admin.display(description="chunk", ordering="index")
     def place(self, chunk: ChunkTask) -> str:
-        return f"{chunk.index}: {clock(chunk.start_seconds)} to {clock(chunk.end_seconds)}"
+        """Which it is, when it is, and of which channel where each is heard by itself."""
+        times = f"{clock(chunk.start_seconds)} to {clock(chunk.end_seconds)}"
+        channel = "" if chunk.channel is None else f", channel {chunk.channel + 1}"
+        return f"{chunk.index}: {times}{channel}"
 
     @admin.display(description="recording")
     def recording(self, chunk: ChunkTask) -> str:
         return shown_name(chunk.processing.transcript.recording)
+
+    @admin.display(description="speed")
+    def speed(self, chunk: ChunkTask) -> str:
+        """How many seconds of audio its engine heard in one, where it was asked."""
+        seconds = (chunk.end_sample - chunk.start_sample) / SAMPLE_RATE
+        return f"{seconds / chunk.busy_seconds:.1f}x" if chunk.busy_seconds else NOTHING
 
     @admin.display(description="run")
     def run(self, chunk: ChunkTask) -> SafeString:

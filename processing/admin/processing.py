@@ -7,15 +7,17 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.admin import MachineOwnedAdmin
-from jobs.presentation import age, elapsed, error_line, status_badge
-from processing.admin.presentation import STYLES, progress_bar, shown_name
+from jobs.presentation import age, elapsed, error_line, link_to, status_badge
+from processing.admin.following import FollowedAdmin
+from processing.admin.presentation import STYLES, progress_bar, shown_name, transcript_text
+from processing.choices import READABLE
 from processing.models import ProcessingTask
+from processing.services.exports import heard_in
 from processing.services.orchestrator import cancel_processing
 
 
 @admin.register(ProcessingTask)
-class ProcessingTaskAdmin(MachineOwnedAdmin):
+class ProcessingTaskAdmin(FollowedAdmin):
     list_display = (
         "recording",
         "badge",
@@ -32,7 +34,11 @@ class ProcessingTaskAdmin(MachineOwnedAdmin):
     fieldsets = [
         (None, {"fields": ["id", "transcript", "badge", "progress", "chunk_counts", "priority"]}),
         ("Outcome", {"fields": ["error_code", "error_message"]}),
-        ("Cutting", {"fields": ["chunk_seconds", "total_chunks", "total_samples"]}),
+        ("Heard so far", {"fields": ["content"]}),
+        (
+            "Cutting",
+            {"fields": ["chunk_seconds", "total_chunks", "total_samples", "max_concurrent_chunks"]},
+        ),
         ("Times", {"fields": ["created_at", "started_at", "completed_at", "duration"]}),
     ]
 
@@ -41,6 +47,9 @@ class ProcessingTaskAdmin(MachineOwnedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProcessingTask]:
         return ProcessingTask.objects.with_recordings()
+
+    def is_going_on(self, object_id: str) -> bool:
+        return ProcessingTask.objects.active().filter(pk=object_id).exists()
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("processing.change_processingtask")
@@ -93,3 +102,10 @@ class ProcessingTaskAdmin(MachineOwnedAdmin):
     @admin.display(description="error")
     def error(self, processing: ProcessingTask) -> str:
         return error_line(processing.error_code, processing.error_message)
+
+    @admin.display(description="text")
+    def content(self, processing: ProcessingTask) -> SafeString | str:
+        """What a run heard that gave no transcript, or none yet; else a link to that."""
+        if processing.status in READABLE:
+            return link_to(processing.transcript)
+        return transcript_text(heard_in(processing))

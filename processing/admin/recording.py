@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminForm
 from django.core.exceptions import PermissionDenied
@@ -19,9 +17,8 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from jobs.presentation import NOTHING, status_badge
 from processing.admin.presentation import STYLES
-from processing.audio.probe import FORMAT_NAMES
-from processing.engines.registry import engine_names
-from processing.exceptions import ProcessingError, UnknownEngine, UnsupportedLanguage
+from processing.admin.upload import UploadForm
+from processing.exceptions import ProcessingError
 from processing.models import Recording, Workspace
 from processing.services.deletion import delete_recording
 from processing.services.progress import clock
@@ -32,38 +29,10 @@ SOUND = ("length", "container", "codec", "sample_rate", "channels")
 FILE = ("size", "sha256", "workspace", "created_by", "created_at")
 
 
-def _engine_choices() -> list[tuple[str, str]]:
-    return [("", f"default ({settings.ENGINE})"), *((name, name) for name in engine_names())]
-
-
 def _discard_body(request: HttpRequest) -> None:
     """Let the browser send the rest: before it has, it shows no answer, but a lost connection."""
     while request.read(1 << 20):
         pass
-
-
-class UploadForm(forms.Form):
-    file = forms.FileField(
-        allow_empty_file=True,
-        max_length=None,
-        widget=forms.FileInput(attrs={"accept": "audio/*,video/*"}),
-    )
-    engine = forms.ChoiceField(required=False, choices=_engine_choices)
-    language = forms.CharField(
-        required=False,
-        max_length=10,
-        help_text="A code such as en. Empty: the first that the engine understands.",
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        limit = filesizeformat(settings.MAX_UPLOAD_BYTES)
-        self.fields["file"].help_text = f"{FORMAT_NAMES}; up to {limit}."
-
-    def refuse(self, error: ProcessingError) -> None:
-        """Show why the operation refused, at the field that caused it."""
-        field = {UnknownEngine: "engine", UnsupportedLanguage: "language"}.get(type(error), "file")
-        self.add_error(field, str(error))
 
 
 @admin.register(Recording)
@@ -127,6 +96,7 @@ class RecordingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
             workspace=Workspace.objects.default(),
             engine=form.cleaned_data["engine"],
             language=form.cleaned_data["language"],
+            parameters=form.parameters,
             sha256=file.sha256,
             created_by=request.user if request.user.is_authenticated else None,
         )

@@ -1,24 +1,32 @@
-"""Transcripts in the admin: how they are doing, and what was said."""
+"""Transcripts in the admin: how they are doing, what was said, and having gaps heard again."""
 
+from collections import Counter
 from typing import Any
 
-from django.contrib import admin
-from django.contrib.admin.utils import unquote
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from jobs.admin import MachineOwnedAdmin
 from jobs.presentation import NOTHING, age, error_line, link_to, status_badge
-from processing.admin.presentation import STYLES, progress_bar, shown_name, transcript_text
+from processing.admin.following import FollowedAdmin
+from processing.admin.presentation import (
+    STYLES,
+    progress_bar,
+    seam_audit,
+    shown_name,
+    transcript_text,
+)
 from processing.choices import ProcessingStatus
+from processing.exceptions import ProcessingError
 from processing.models import ProcessingTask, Transcript
-from processing.services.exports import FORMATS
-
-#: How often a page that shows progress is loaded anew.
-REFRESH_SECONDS = 3
+from processing.services.exports import FORMATS, content_so_far
+from processing.services.merger import Merged
+from processing.services.requesting import retry_gaps
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -36,14 +44,15 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 @admin.register(Transcript)
-class TranscriptAdmin(MachineOwnedAdmin):
+class TranscriptAdmin(FollowedAdmin):
     list_display = ("name", "badge", "progress", "engine", "language", "age", "error")
     list_filter = (StatusFilter, "engine", "language")
     search_fields = ("recording__name", "=id")
     date_hierarchy = "created_at"
+    actions = ["retry"]
     fieldsets = [
         (None, {"fields": ["recording", "badge", "progress", "error", "exports"]}),
-        ("What was said", {"fields": ["content"]}),
+        ("What was said", {"fields": ["content", "heard_language", "overlaps"]}),
         (
             "Request",
             {"fields": ["engine", "language", "parameters", "created_at", "id", "cache_key"]},
@@ -57,19 +66,56 @@ class TranscriptAdmin(MachineOwnedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
         return Transcript.objects.with_runs().without_content()
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+    def is_going_on(self, object_id: str) -> bool:
+        return ProcessingTask.objects.active().filter(transcript_id=object_id).exists()
+
+    def get_urls(self) -> list[URLPattern]:
+        view: Any = self.admin_site.admin_view(self.retry_view)
+        name = "processing_transcript_retry"
+        return [path("<uuid:object_id>/retry/", view, name=name), *super().get_urls()]
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("processing.change_transcript")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the page, loaded anew every few seconds while its run goes on."""
-        response = super().change_view(request, object_id, form_url, extra_context)
-        active = ProcessingTask.objects.active()
-        if response.status_code == 200 and active.filter(transcript_id=unquote(object_id)).exists():
-            response["Refresh"] = str(REFRESH_SECONDS)
-        return response
+        """Show the button only where there is something to retry, and to who may."""
+        context["may_retry"] = self.has_retry_permission(request) and _has_gaps(context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def retry_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        """Have the gaps of one transcript heard again, and lead to where that goes on."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_retry_permission(request):
+            raise PermissionDenied
+        transcript = self.get_queryset(request).filter(pk=object_id).first()
+        if transcript is None:
+            raise Http404
+        try:
+            transcript = retry_gaps(transcript, created_by=_user_of(request)).transcript
+        except ProcessingError as error:
+            self.message_user(request, f"Nothing to do: {error}.", messages.WARNING)
+        else:
+            self.message_user(request, "The gaps are being heard again.", messages.SUCCESS)
+        return redirect("admin:processing_transcript_change", transcript.pk)
+
+    @admin.action(
+        description="Hear the gaps of the selected transcripts again", permissions=["retry"]
+    )
+    def retry(self, request: HttpRequest, queryset: QuerySet[Transcript]) -> None:
+        reasons = Counter[str]()
+        for transcript in queryset:
+            try:
+                retry_gaps(transcript, created_by=_user_of(request))
+            except ProcessingError as error:
+                reasons[str(error)] += 1
+        count = len(queryset) - reasons.total()
+        level = messages.SUCCESS if count else messages.WARNING
+        self.message_user(request, f"The gaps of {count} are being heard again.", level)
+        for reason, refused_count in reasons.most_common():
+            self.message_user(request, f"Refused {refused_count}: {reason}.", messages.WARNING)
 
     @admin.display(description="recording", ordering="recording__name")
     def name(self, transcript: Transcript) -> str:
@@ -103,11 +149,26 @@ class TranscriptAdmin(MachineOwnedAdmin):
 
     @admin.display(description="text")
     def content(self, transcript: Transcript) -> SafeString | str:
-        has_content = transcript.segments or transcript.gaps
-        return transcript_text(transcript) if has_content else NOTHING
+        """What is there to read; while there is nothing, what a run has heard until now."""
+        if transcript.is_readable:
+            return transcript_text(Merged(transcript.segments, transcript.gaps))
+        return transcript_text(content_so_far(transcript))
+
+    @admin.display(description="audit of overlaps")
+    def overlaps(self, transcript: Transcript) -> SafeString | str:
+        return seam_audit(transcript.seams)
 
     @admin.display(description="runs, latest first")
     def runs(self, transcript: Transcript) -> SafeString:
         return format_html_join(
             "", "<div>{}</div>", ((link_to(run),) for run in transcript.processings.all())
         )
+
+
+def _has_gaps(transcript: Transcript) -> bool:
+    run = transcript.latest_processing
+    return not run.is_active and run.status != ProcessingStatus.COMPLETED
+
+
+def _user_of(request: HttpRequest) -> Any:
+    return request.user if request.user.is_authenticated else None

@@ -2,26 +2,58 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from jobs.choices import JobPriority
 from processing.models import Recording, Transcript
-from processing.services.exports import as_dict
+from processing.services.exports import as_dict, content_so_far, gaps_of, segments_of
 from processing.services.progress import Progress
 
 if TYPE_CHECKING:
     from processing.services.requesting import TranscriptRequest
 
 
+class ParametersField(serializers.JSONField):
+    """An object of single values and lists of them, which a row can hold."""
+
+    default_error_messages = {
+        "shape": "An object is needed, of strings, numbers, true, false, null and lists of these.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        try:
+            parameters = super().to_internal_value(data)
+            text = json.dumps(parameters, allow_nan=False, ensure_ascii=False)
+            text.encode()
+        except (RecursionError, ValueError):  # too deep, no number, no letter
+            self.fail("invalid")
+        if "\\u0000" in text.replace("\\\\", ""):
+            self.fail("invalid")
+        if not isinstance(parameters, dict) or not all(map(_is_flat, parameters.values())):
+            self.fail("shape")
+        return parameters
+
+
+def _is_flat(value: Any) -> bool:
+    items = value if isinstance(value, list) else [value]
+    return not any(isinstance(item, dict | list) for item in items)
+
+
 class UploadSerializer(serializers.Serializer[Any]):
-    """What ``POST recordings/`` takes; engine and language are checked by the operation."""
+    """What ``POST recordings/`` takes; what the engine knows is checked by the operation."""
 
     file = serializers.FileField(allow_empty_file=True, max_length=None)
     engine = serializers.CharField(required=False, allow_blank=True, max_length=50, default="")
     language = serializers.CharField(required=False, allow_blank=True, max_length=10, default="")
     name = serializers.CharField(required=False, allow_blank=True, max_length=255, default="")
+    parameters = ParametersField(required=False, default=dict)
+    priority = serializers.ChoiceField(
+        choices=JobPriority.choices, required=False, default=JobPriority.NORMAL
+    )
 
 
 class TranscriptSummarySerializer(serializers.ModelSerializer[Transcript]):
@@ -41,7 +73,9 @@ class TranscriptSummarySerializer(serializers.ModelSerializer[Transcript]):
             "self": reverse("transcript-detail", [pk], request=request),
             "recording": reverse("recording-detail", [recording], request=request),
             "export": reverse("transcript-export", [pk], request=request),
+            "partial": reverse("transcript-partial", [pk], request=request),
             "cancel": reverse("transcript-cancel", [pk], request=request),
+            "retry": reverse("transcript-retry", [pk], request=request),
         }
 
 
@@ -49,7 +83,8 @@ class TranscriptSerializer(TranscriptSummarySerializer):
     """A transcript and its progress, without what grows with the recording.
 
     ``progress`` is 0 to 1, ``done_seconds`` and ``total_seconds`` are seconds of audio (the
-    total is null while nobody knows it), ``error`` is null unless the run failed.
+    total is null while nobody knows it), ``eta_seconds`` is how long the rest takes, null while
+    nothing is done and once it is over, ``error`` is null unless the run failed.
     """
 
     recording = serializers.PrimaryKeyRelatedField[Recording](read_only=True)
@@ -59,6 +94,7 @@ class TranscriptSerializer(TranscriptSummarySerializer):
     total_seconds = serializers.FloatField(
         source="latest_processing.total_seconds", read_only=True, allow_null=True
     )
+    eta_seconds = serializers.SerializerMethodField()
     progress_text = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
     completed_at = serializers.DateTimeField(
@@ -72,10 +108,12 @@ class TranscriptSerializer(TranscriptSummarySerializer):
             "recording_name",
             "engine",
             "language",
+            "heard_language",
             "status",
             "progress",
             "done_seconds",
             "total_seconds",
+            "eta_seconds",
             "progress_text",
             "error",
             "duration_seconds",
@@ -83,6 +121,10 @@ class TranscriptSerializer(TranscriptSummarySerializer):
             "completed_at",
             "links",
         ]
+
+    def get_eta_seconds(self, transcript: Transcript) -> float | None:
+        eta_seconds = Progress.of(transcript.latest_processing).eta_seconds
+        return None if eta_seconds is None else round(eta_seconds, 1)
 
     def get_progress_text(self, transcript: Transcript) -> str:
         return str(Progress.of(transcript.latest_processing))
@@ -93,15 +135,49 @@ class TranscriptSerializer(TranscriptSummarySerializer):
 
 
 class TranscriptDetailSerializer(TranscriptSerializer):
-    """A transcript with all its words; empty until a run has completed."""
+    """A transcript with all its words; empty until a run has completed.
+
+    With ``has_seams`` in its context also the account of every overlap, else only their count.
+    """
+
+    seam_count = serializers.SerializerMethodField()
 
     class Meta(TranscriptSerializer.Meta):
-        fields = [*TranscriptSerializer.Meta.fields, "parameters"]
+        fields = [*TranscriptSerializer.Meta.fields, "parameters", "seam_count"]
+
+    def get_seam_count(self, transcript: Transcript) -> int:
+        return len(transcript.seams)
 
     def to_representation(self, instance: Transcript) -> dict[str, Any]:
         content = as_dict(instance)
+        seams = {"seams": instance.seams} if self.context.get("has_seams") else {}
+        return (
+            super().to_representation(instance)
+            | {name: content[name] for name in ("text", "segments", "gaps")}
+            | seams
+        )
+
+
+class PartialTranscriptSerializer(TranscriptSerializer):
+    """What there is to read of a transcript by now, and how far that is."""
+
+    class Meta(TranscriptSerializer.Meta):
+        fields = [
+            "id",
+            "status",
+            "progress",
+            "done_seconds",
+            "total_seconds",
+            "eta_seconds",
+            "progress_text",
+        ]
+
+    def to_representation(self, instance: Transcript) -> dict[str, Any]:
+        content = content_so_far(instance)
         return super().to_representation(instance) | {
-            name: content[name] for name in ("text", "segments", "gaps")
+            "text": " ".join(segment["text"] for segment in content.segments),
+            "segments": segments_of(content.segments),
+            "gaps": gaps_of(content.gaps),
         }
 
 

@@ -1,7 +1,9 @@
 """Recordings come in, transcripts go out."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import content_disposition_header
 from rest_framework import status
@@ -16,8 +18,10 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from jobs.api.permissions import MAY_CHANGE
+from jobs.choices import JobPriority
 from processing.api.filtersets import RecordingFilterSet, TranscriptFilterSet
 from processing.api.serializers import (
+    PartialTranscriptSerializer,
     RecordingSerializer,
     SubmissionSerializer,
     TranscriptDetailSerializer,
@@ -32,6 +36,7 @@ from processing.models import Recording, Transcript, Workspace
 from processing.services.exports import FORMATS, exported, file_name
 from processing.services.orchestrator import cancel_processing
 from processing.services.progress import Progress
+from processing.services.requesting import retry_gaps
 from processing.services.submission import submit_recording
 from processing.uploads import HashingUploadHandler
 
@@ -51,6 +56,10 @@ class FirstRendererNegotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         return renderers[0], renderers[0].media_type
+
+
+def user_of(request: Request) -> User | None:
+    return request.user if request.user.is_authenticated else None
 
 
 class RecordingViewSet(ReadOnlyModelViewSet[Recording]):
@@ -81,8 +90,10 @@ class RecordingViewSet(ReadOnlyModelViewSet[Recording]):
             workspace=Workspace.objects.default(),
             engine=upload.validated_data["engine"],
             language=upload.validated_data["language"],
+            parameters=upload.validated_data["parameters"],
+            priority=JobPriority(upload.validated_data["priority"]),
             sha256=file.sha256,
-            created_by=request.user if request.user.is_authenticated else None,
+            created_by=user_of(request),
         )
         answer = SubmissionSerializer(
             self.get_queryset().get(pk=submission.recording.pk),
@@ -95,6 +106,22 @@ class RecordingViewSet(ReadOnlyModelViewSet[Recording]):
         )
 
 
+#: What can be included in the answer to a transcript.
+SEAMS = "seams"
+
+#: What becomes of gaps in an export of text.
+OMIT, MARK = "omit", "mark"
+
+SERIALIZERS: dict[str, type[BaseSerializer[Transcript]]] = {
+    "retrieve": TranscriptDetailSerializer,
+    "partial": PartialTranscriptSerializer,
+}
+
+
+def _refusal(name: str, value: str, known: Iterable[str]) -> ValidationError:
+    return ValidationError({name: [f"Unknown {name} {value!r}; known: {', '.join(known)}."]})
+
+
 class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
     """How transcripts are doing, and what was said."""
 
@@ -103,19 +130,38 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
 
     def get_queryset(self) -> TranscriptQuerySet:
         transcripts = Transcript.objects.in_workspace(Workspace.objects.default()).with_runs()
-        return transcripts if self.action == "retrieve" else transcripts.without_content()
+        has_content = self.action in ("retrieve", "partial")
+        return transcripts if has_content else transcripts.without_content()
 
     def get_serializer_class(self) -> type[BaseSerializer[Transcript]]:
-        return TranscriptDetailSerializer if self.action == "retrieve" else TranscriptSerializer
+        return SERIALIZERS.get(self.action, TranscriptSerializer)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Answer a transcript; ``include=seams`` adds the account of every overlap."""
+        included = request.query_params.getlist("include")
+        if unknown := sorted({*included} - {SEAMS}):
+            raise _refusal("include", ", ".join(unknown), [SEAMS])
+        context = {**self.get_serializer_context(), "has_seams": SEAMS in included}
+        return Response(TranscriptDetailSerializer(self.get_object(), context=context).data)
+
+    @action(detail=True)
+    def partial(self, request: Request, pk: str) -> Response:
+        """Answer what there is to read by now, while the run goes on and afterwards."""
+        return Response(self.get_serializer(self.get_object()).data)
 
     @action(detail=True, content_negotiation_class=FirstRendererNegotiation)
     def export(self, request: Request, pk: str) -> HttpResponse:
-        """Answer the transcript as a file; 409 while there is nothing to read."""
+        """Answer the transcript as a file; 409 while there is nothing to read.
+
+        ``gaps=mark`` says in a text what was not heard, where that is.
+        """
         format_name = request.query_params.get("format", "text")
         if format_name not in FORMATS:
-            raise ValidationError(
-                {"format": [f"Unknown format {format_name!r}; known: {', '.join(FORMATS)}."]}
-            )
+            raise _refusal("format", format_name, FORMATS)
+        gaps = request.query_params.get("gaps", OMIT)
+        known = (OMIT, MARK) if format_name == "text" else (OMIT,)
+        if gaps not in known:
+            raise _refusal("gaps", gaps, known)
         transcript = self.get_object()
         run = transcript.latest_processing
         if not transcript.is_readable:
@@ -126,7 +172,7 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
         content_type, _ = FORMATS[format_name]
         disposition = content_disposition_header(True, file_name(transcript, format_name))
         return HttpResponse(
-            exported(transcript, format_name),
+            exported(transcript, format_name, has_marked_gaps=gaps == MARK),
             content_type=content_type,
             headers={"Content-Disposition": disposition or "attachment"},
         )
@@ -139,3 +185,12 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
             run = transcript.processings.get(pk=transcript.latest_processing.pk)
             raise AlreadyOver(f"the transcript is {run.status} and can no longer be cancelled")
         return Response(self.get_serializer(self.get_queryset().get(pk=pk)).data)
+
+    @action(detail=True, methods=["post"], permission_classes=MAY_CHANGE)
+    def retry(self, request: Request, pk: str) -> Response:
+        """Have the gaps heard after all; 409 when there are none.
+
+        The answer is another transcript where the engine has become another since.
+        """
+        asked = retry_gaps(self.get_object(), created_by=user_of(request))
+        return Response(self.get_serializer(self.get_queryset().get(pk=asked.transcript.pk)).data)

@@ -46,11 +46,13 @@ class AudioClip:
     """A stretch of decoded mono audio.
 
     ``samples`` has shape ``(n,)`` and holds signed 16-bit PCM at ``SAMPLE_RATE``;
-    ``start_sample`` is where the clip begins on the recording's clock.
+    ``start_sample`` is where the clip begins on the recording's clock; ``flac`` is the same as a
+    file, where one is at hand.
     """
 
     samples: NDArray[np.int16]
     start_sample: int = 0
+    flac: bytes | None = None
 
     @property
     def duration_seconds(self) -> float:

@@ -118,7 +118,7 @@ class OpenAIEngine:
             raise ProviderTooLarge(
                 f"{self.name} takes clips of {limit:g} s, not of {clip.duration_seconds:g} s"
             )
-        audio = encode_flac(clip.samples)
+        audio = clip.flac or encode_flac(clip.samples)
         while True:
             lacking = self.lacking
             try:

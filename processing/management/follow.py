@@ -22,10 +22,10 @@ PATIENCE_SECONDS = 60.0
 
 CHANGING = [
     *("status", "total_chunks", "completed_chunks", "failed_chunks"),
-    *("total_samples", "done_samples", "error_code", "error_message"),
+    *("total_samples", "done_samples", "started_at", "error_code", "error_message"),
 ]
 
-BAR = "{desc} |{bar}| {postfix[0]} [{elapsed}<{remaining}]"
+BAR = "{desc} |{bar}| {postfix[0]} [{elapsed}]"
 
 #: The height of a terminal that does not tell.
 ROWS = 24

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import models
+from django.conf import settings
+from django.db import connections, models, transaction
 from django.db.models import Count, F, Sum
 from django.db.models.functions import Now
 
 from jobs.choices import JobStatus
 from jobs.managers.work import DEFAULT_MAX_ATTEMPTS, WorkQuerySet
-from processing.engines.base import SAMPLE_RATE
+from processing.choices import REMOTE_CHUNK_QUEUE
+from processing.engines.base import AUTO, SAMPLE_RATE
 from processing.managers.transcript import CONTENT
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from jobs.models import Worker
     from processing.models import ChunkTask, Recording
+
+#: Key of the advisory lock under which chunks are claimed where there are limits.
+LIMITS_LOCK = 0x6C696D69
 
 
 class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
@@ -36,6 +42,63 @@ class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
         return self.select_related(f"{transcript}__recording").defer(
             *(f"{transcript}__{name}" for name in CONTENT)
         )
+
+    def claim(self, *, queue_name: str, worker: Worker, limit: int = 1) -> list[ChunkTask]:
+        """As for all work; but no more at once than engines, workspaces and runs allow.
+
+        Where there are limits, claims are made one after the other, and each counts what is
+        claimed already: as many rows at a time as cannot be too many.
+        """
+        engines = _limits_on(queue_name)
+        with transaction.atomic(using=self.db, savepoint=False):
+            has_limited_owners = self._has_limited_owners()
+            if not engines and not has_limited_owners:
+                return super().claim(queue_name=queue_name, worker=worker, limit=limit)
+            with connections[self.db].cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LIMITS_LOCK])
+            claimed: list[ChunkTask] = []
+            count = wanted = 1
+            while len(claimed) < limit and count == wanted:
+                room = self._room(engines)
+                wanted = 1 if has_limited_owners else min([limit - len(claimed), *room.values()])
+                allowed = self._of_owners_with_room() if has_limited_owners else self
+                allowed = allowed.exclude(engine__in=engines.keys() - room.keys())
+                if claimed:
+                    allowed = allowed.filter(crash_count=0)  # the others are claimed alone
+                rows = WorkQuerySet.claim(
+                    allowed, queue_name=queue_name, worker=worker, limit=wanted
+                )
+                claimed += rows
+                count = 0 if any(chunk.crash_count for chunk in rows) else len(rows)
+        return claimed
+
+    def _has_limited_owners(self) -> bool:
+        from processing.models import ProcessingTask, Workspace  # noqa: PLC0415  they import this
+
+        return (
+            Workspace.objects.with_limit().exists()
+            or ProcessingTask.objects.active().with_limit().exists()
+        )
+
+    def _room(self, engines: dict[str, int]) -> dict[str, int]:
+        """Return how many more chunks each engine may have, of those that may have any."""
+        running = self._running().filter(engine__in=engines).values_list("engine")
+        counts = dict(running.annotate(count=Count("pk"))) if engines else {}
+        room = {name: limit - counts.get(name, 0) for name, limit in engines.items()}
+        return {name: count for name, count in room.items() if count > 0}
+
+    def _of_owners_with_room(self) -> Self:
+        """Leave out the chunks of runs and workspaces that have as many at once as they may."""
+        rows = self
+        for owner in ("processing", "workspace"):
+            limit = f"{owner}__max_concurrent_chunks"
+            counts = self._running().filter(**{f"{limit}__isnull": False}).values(owner)
+            full = counts.annotate(count=Count("pk")).filter(count__gte=F(limit)).values(owner)
+            rows = rows.exclude(**{f"{owner}__in": full})
+        return rows
+
+    def _running(self) -> Self:
+        return self._unfiltered().filter(status=JobStatus.PROCESSING).order_by()
 
     def in_order(self) -> Self:
         return self.order_by("index")
@@ -66,7 +129,8 @@ class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
     def language(self) -> str:
         """Return the language in which most of the chunks' audio was heard, "" for none."""
         samples = Sum(F("core_end_sample") - F("core_start_sample"))
-        heard = self.completed().values("result__language").annotate(samples=samples)
+        told = self.completed().exclude(result__language=AUTO)
+        heard = told.values("result__language").annotate(samples=samples)
         first = heard.order_by("-samples", "result__language").first()
         return "" if first is None else first["result__language"]
 
@@ -90,6 +154,15 @@ class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
             cache_key=cache_key, processing__transcript__recording__workspace_id=workspace_id
         )
         return same.order_by("pk").first()
+
+
+def _limits_on(queue_name: str) -> dict[str, int]:
+    """Return the limits of engines whose chunks may be on a queue."""
+    return {
+        name: limit
+        for name, limit in settings.CONCURRENCY_LIMITS.items()
+        if name not in settings.PROVIDERS or queue_name == REMOTE_CHUNK_QUEUE
+    }
 
 
 ChunkTaskManager = models.Manager.from_queryset(ChunkTaskQuerySet)

@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import models
-from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db import models, transaction
+from django.db.models import Avg, Count, Exists, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Extract, Now
 
-from processing.choices import ACTIVE, TRANSITIONS
+from jobs.choices import JobStatus
+from jobs.exceptions import TooLarge
+from jobs.managers.job import STATISTICS_WINDOW, Percentiles, Spread
+from processing.choices import ACTIVE, READABLE, TERMINAL, TRANSITIONS
+from processing.engines.base import SAMPLE_RATE
 from processing.managers.transcript import CONTENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
-    from processing.models import ProcessingTask, Recording, Transcript  # noqa: F401  named in string annotations
+    from processing.models import ChunkTask, ProcessingTask, Recording, Transcript  # noqa: F401  named in string annotations
+
+
+#: A run of which nothing was cut, begun or settled for so long is stalled.
+STALLED_AFTER = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class ProcessingStatistics:
+    """How runs are doing.
+
+    ``counts`` has every status: runs that are active now, and those that ended within the
+    window. Of these, ``mean_seconds`` and ``duration`` say how long the ones with a transcript
+    took from their first cut on, None where there are none; ``audio_seconds`` is what was
+    settled in them, and ``throughput`` how much of it in each second of the window.
+    """
+
+    counts: dict[str, int]
+    mean_seconds: float | None
+    duration: Spread
+    audio_seconds: float
+    throughput: float
 
 
 class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
@@ -22,6 +50,10 @@ class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
 
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)
+
+    def with_limit(self) -> Self:
+        """Those that may have only so many chunks transcribed at once."""
+        return self.filter(max_concurrent_chunks__isnull=False)
 
     def for_transcript(self, transcript: Transcript) -> Self:
         return self.filter(transcript=transcript)
@@ -44,12 +76,21 @@ class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
             started_at=Coalesce(F("started_at"), Now()),
         )
 
-    def chunk_seconds_of(self, recording: Recording, engine: str) -> float | None:
-        """Return how the last run that got anywhere was cut, so that its chunks serve again."""
-        runs = self.of_recording(recording).filter(
-            transcript__engine=engine, chunk_seconds__isnull=False, completed_chunks__gt=0
-        )
-        return runs.order_by("-created_at").values_list("chunk_seconds", flat=True).first()
+    def chunk_seconds_of(self, transcript: Transcript) -> float | None:
+        """Return how the last run that got anywhere was cut, so that its chunks serve again.
+
+        Of the transcript's own runs, or else of the same recording and engine; of none whose
+        chunks were too large.
+        """
+        runs = self.filter(
+            transcript__recording=transcript.recording_id,
+            transcript__engine=transcript.engine,
+            chunk_seconds__isnull=False,
+            completed_chunks__gt=0,
+        ).exclude(Exists(_chunks().filter(error_code=TooLarge.code)))
+        own = Q(transcript=transcript)
+        latest = runs.order_by(models.Case(models.When(own, then=0), default=1), "-created_at")
+        return latest.values_list("chunk_seconds", flat=True).first()
 
     def process(self, pk: UUID, *, total_chunks: int, total_samples: int) -> bool:
         """Record that cutting is over and how much there is."""
@@ -81,10 +122,89 @@ class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
     def cancel(self, pk: UUID) -> bool:
         return self._transition("cancel", pk, completed_at=Now())
 
+    def cancel_all(self) -> list[UUID]:
+        """Cancel those of these runs that are not over; return their ids."""
+        sources, target = TRANSITIONS["cancel"]
+        with transaction.atomic(using=self.db):
+            rows = self.filter(status__in=sources).order_by("pk").select_for_update(of=("self",))
+            ids = list(rows.values_list("pk", flat=True))
+            self._unfiltered().filter(pk__in=ids).update(status=target, completed_at=Now())
+        return ids
+
+    def stalled(self, span: timedelta = STALLED_AFTER) -> Self:
+        """Active runs that nobody is at, and of which nothing was cut or settled for ``span``."""
+        since = Now() - span
+        moving = Q(status=JobStatus.PROCESSING) | Q(created_at__gte=since)
+        moving |= Q(started_at__gte=since) | Q(completed_at__gte=since)
+        old = self.active().annotate(begun_at=Coalesce("started_at", "created_at"))
+        return old.filter(~Exists(_chunks().filter(moving)), begun_at__lt=since)
+
+    def recount(self) -> int:
+        """Count the settled chunks of these active runs anew, in one statement; return how many.
+
+        Locked first: whoever settles a chunk meanwhile counts it after this.
+        """
+        length = F("core_end_sample") - F("core_start_sample")
+        with transaction.atomic(using=self.db):
+            rows = self.active().order_by("pk").select_for_update(of=("self",))
+            ids = list(rows.values_list("pk", flat=True))
+            return (
+                self._unfiltered()
+                .filter(pk__in=ids)
+                .update(
+                    completed_chunks=_of_chunks(Count("pk"), JobStatus.COMPLETED),
+                    failed_chunks=_of_chunks(Count("pk"), JobStatus.FAILED),
+                    done_samples=_of_chunks(Sum(length), JobStatus.COMPLETED, JobStatus.FAILED),
+                )
+            )
+
+    def statistics(self, *, window: timedelta = STATISTICS_WINDOW) -> ProcessingStatistics:
+        """Count and time these runs, in two queries."""
+        took = models.ExpressionWrapper(
+            F("completed_at") - F("started_at"), output_field=models.DurationField()
+        )
+        seconds = Extract(took, "epoch", output_field=models.FloatField())
+        readable = Q(status__in=READABLE)
+        active = self.active().aggregate(**_counts(ACTIVE))
+        ended = self.filter(completed_at__gte=Now() - window).aggregate(
+            **_counts(TERMINAL),
+            mean=Avg(seconds, filter=readable),
+            spread=Percentiles(seconds, filter=readable),
+            samples=Coalesce(Sum("done_samples"), 0, output_field=models.BigIntegerField()),
+        )
+        audio_seconds = ended["samples"] / SAMPLE_RATE
+        return ProcessingStatistics(
+            counts={status: (active | ended)[status] for status in (*ACTIVE, *TERMINAL)},
+            mean_seconds=ended["mean"],
+            duration=Spread(*(ended["spread"] or ())),
+            audio_seconds=audio_seconds,
+            throughput=audio_seconds / window.total_seconds(),
+        )
+
+    def _unfiltered(self) -> Self:
+        return type(self)(self.model, using=self.db)
+
     def _transition(self, event: str, pk: UUID, **changes: Any) -> bool:
         sources, target = TRANSITIONS[event]
         rows = self.filter(pk=pk, status__in=sources)
         return rows.update(status=target, **changes) == 1
+
+
+def _chunks() -> models.QuerySet[ChunkTask]:
+    """Return the chunks of the run that a query is at."""
+    from processing.models import ChunkTask  # noqa: PLC0415  it imports this module
+
+    return ChunkTask.objects.filter(processing=OuterRef("pk")).order_by()
+
+
+def _of_chunks(figure: models.Aggregate, *statuses: str) -> Coalesce:
+    """Return a figure over the settled chunks of the run that a query is at, 0 for none."""
+    chunks = _chunks().filter(status__in=statuses).values("processing")
+    return Coalesce(Subquery(chunks.annotate(figure=figure).values("figure")), Value(0))
+
+
+def _counts(statuses: Iterable[str]) -> dict[str, Count]:
+    return {status: Count("pk", filter=Q(status=status)) for status in statuses}
 
 
 ProcessingTaskManager = models.Manager.from_queryset(ProcessingTaskQuerySet)

@@ -111,6 +111,10 @@ class Migration(migrations.Migration):
             name='workspace',
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='processing.workspace'),
         ),
+        migrations.AddIndex(
+            model_name='processingtask',
+            index=models.Index(models.F('completed_at'), condition=models.Q(('completed_at__isnull', False)), name='processing_over_idx'),
+        ),
         migrations.RunSQL(FILL, migrations.RunSQL.noop),
         # what is to be checked after the update is checked before the table is altered
         migrations.RunSQL("SET CONSTRAINTS ALL IMMEDIATE", migrations.RunSQL.noop),

@@ -83,6 +83,11 @@ class ProcessingTask(models.Model):
             models.Index(fields=["-created_at", "id"], name="processing_list_idx"),
             models.Index(fields=["transcript", "-created_at"], name="processing_latest_idx"),
             models.Index("status", name="processing_active_idx", condition=Q(status__in=ACTIVE)),
+            models.Index(
+                "completed_at",
+                name="processing_over_idx",
+                condition=Q(completed_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -100,10 +105,17 @@ class ProcessingTask(models.Model):
 
     @property
     def total_seconds(self) -> float | None:
-        """Seconds of audio in all: counted once cut, declared by the container before."""
+        """Seconds of audio in all: counted once cut, declared by the container before.
+
+        Those of each channel count where each is heard by itself.
+        """
         if self.total_samples is not None:
             return self.total_samples / SAMPLE_RATE
-        return self.transcript.recording.duration_seconds
+        recording = self.transcript.recording
+        declared = recording.duration_seconds
+        if declared is None or not self.has_separate_channels:
+            return declared
+        return declared * recording.channels
 
     @property
     def progress(self) -> float:

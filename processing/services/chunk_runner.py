@@ -1,25 +1,39 @@
 """Turning one chunk into words."""
 
+import logging
 import time
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 from caching.backend import get_cache
 from caching.invalidation import tags_of
+from jobs.exceptions import PermanentError, Postponed, TransientError
 from processing.audio.decode import decode_all
-from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, SpeechEngine, Word
+from processing.audio.envelope import Samples
+from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Timing
 from processing.engines.registry import get_engine
 from processing.exceptions import BreakerIsOpen, EngineIsAway, ProcessingError
-from processing.models import ChunkTask, ProcessingTask, Transcript
-from processing.services.hearing import JsonObject, stored
+from processing.models import ChunkTask, ProcessingTask
+from processing.services.hearing import JsonObject, speech_of, stored
 from processing.services.joining import energy_of
 from processing.services.orchestrator import engine_after
-from processing.services.requesting import engine_parameters
+from processing.services.requesting import engine_parameters, language_for
 from processing.services.suspicion import missed_speech
+from processing.services.timestamps import TimestampAdjuster
+
+logger = logging.getLogger(__name__)
 
 #: What was heard in a chunk is in the cache for so long; after that its row still knows.
 KEPT_FOR = timedelta(days=30)
+
+#: What an engine has said of a part of a chunk waits so long for what it says of the others.
+ANSWERS_KEPT_FOR = timedelta(days=1)
+
+Window = tuple[float, float]
 
 
 def run_chunk(chunk: ChunkTask) -> dict[str, Any]:
@@ -48,12 +62,7 @@ def run_chunk(chunk: ChunkTask) -> dict[str, Any]:
 
     try:
         result = get_cache().get_or_set(
-            f"{chunk.cache_key}:{chunk.workspace_id}",
-            hear,
-            KEPT_FOR.total_seconds(),
-            tags=tags_of(
-                recording=chunk.processing.transcript.recording_id, workspace=chunk.workspace_id
-            ),
+            _address(chunk), hear, KEPT_FOR.total_seconds(), tags=_tags(chunk)
         )
     except BreakerIsOpen as error:
         if engine_after(chunk) is None:
@@ -62,42 +71,87 @@ def run_chunk(chunk: ChunkTask) -> dict[str, Any]:
     return {"result": result, "is_reused": busy_seconds is None, "busy_seconds": busy_seconds}
 
 
+def _address(chunk: ChunkTask) -> str:
+    return f"{chunk.cache_key}:{chunk.workspace_id}"
+
+
+def _tags(chunk: ChunkTask) -> tuple[str, ...]:
+    recording = chunk.processing.transcript.recording_id
+    return tags_of(recording=recording, workspace=chunk.workspace_id)
+
+
 def _heard(chunk: ChunkTask) -> Speech:
-    """Return what the engine hears in a chunk, and in parts of it where it seems to have slept."""
+    """Return what the engine hears in a chunk, and in parts of it where it seems to have slept.
+
+    When it fails for now, what it has said is kept: the next attempt asks only for the rest, so
+    that under a rate limit, too, it comes to an end. A part that it fails at for good has no
+    words: what was heard of the chunk stays.
+    """
+    cache, key = get_cache(), f"{_address(chunk)}:answers"
+    answers = [speech_of(kept) for kept in cache.get(key, ())] if chunk.attempt > 1 else []
+    windows: list[Window] = []
+    try:
+        with chunk.audio.open("rb") as file:
+            flac = file.read()
+        samples = decode_all(flac)
+        if not answers:
+            answers.append(_asked(chunk, AudioClip(samples, chunk.start_sample, flac)))
+        energy = energy_of(chunk)
+        windows = [] if energy is None else missed_speech(answers[0], energy)
+        for window in windows[len(answers) - 1 :]:
+            answers.append(_asked_again(chunk, samples, window, answers[0].language))
+    except (TransientError, Postponed):
+        if answers:
+            kept = [stored(answer) for answer in answers]
+            cache.set(key, kept, ANSWERS_KEPT_FOR.total_seconds(), tags=_tags(chunk))
+        raise
+    return _together(answers, windows)
+
+
+def _asked(chunk: ChunkTask, clip: AudioClip) -> Speech:
     engine, transcript = get_engine(chunk.engine), chunk.processing.transcript
-    with chunk.audio.open("rb") as file:
-        clip = AudioClip(decode_all(file.read()), chunk.start_sample)
-    speech = _asked(engine, transcript, clip)
-    energy = energy_of(chunk)
-    if energy is None:
-        return speech
-    missed = missed_speech(speech, energy)
-    again = [_part(engine, transcript, clip, start, end) for start, end in missed]
-    segments = [*speech.segments, *(segment for part in again for segment in part)]
-    segments.sort(key=lambda segment: segment.words[0].start)
-    return replace(speech, segments=tuple(segments))
-
-
-def _asked(engine: SpeechEngine, transcript: Transcript, clip: AudioClip) -> Speech:
     return engine.transcribe(
         clip,
-        language=transcript.language,
+        language=language_for(engine, transcript.language),
         parameters=engine_parameters(engine, transcript.parameters),
     )
 
 
-def _part(
-    engine: SpeechEngine, transcript: Transcript, clip: AudioClip, start: float, end: float
-) -> list[Segment]:
-    """Return what is heard in a part of a clip, on the clip's clock."""
-    first, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
-    part = AudioClip(clip.samples[first:last], clip.start_sample + first)
-    offset = first / SAMPLE_RATE
-    return [
-        replace(segment, words=tuple(_moved(word, offset) for word in segment.words))
-        for segment in _asked(engine, transcript, part).segments
-    ]
+def _asked_again(chunk: ChunkTask, samples: Samples, window: Window, language: str) -> Speech:
+    """Return what is heard in a part of a chunk, on the chunk's clock."""
+    first, last = (round(seconds * SAMPLE_RATE) for seconds in window)
+    try:
+        speech = _asked(chunk, AudioClip(samples[first:last], chunk.start_sample + first))
+    except PermanentError as error:
+        logger.warning("%s: nothing was heard from %.1f to %.1f s: %s", chunk, *window, error)
+        return Speech((), language)
+    clock = TimestampAdjuster(first, last)
+    return replace(
+        speech,
+        segments=tuple(
+            replace(segment, words=tuple(map(clock.word, segment.words)))
+            for segment in speech.segments
+        ),
+    )
 
 
-def _moved(word: Word, seconds: float) -> Word:
-    return replace(word, start=word.start + seconds, end=word.end + seconds)
+def _together(answers: Sequence[Speech], windows: Sequence[Window]) -> Speech:
+    """Return the first answer with those to its ``windows`` where they belong."""
+    first, *others = answers
+    heard = [answer for answer in answers if answer.segments]
+    if not any(other.segments for other in others):
+        return first
+    starts = [start for start, _ in windows]
+    pieces = [piece for segment in first.segments for piece in _pieces(segment, starts)]
+    pieces += [segment for other in others for segment in other.segments if segment.words]
+    return Speech(
+        tuple(sorted(pieces, key=lambda piece: piece.words[0].start)),
+        heard[0].language,
+        max((answer.timing for answer in heard), key=list(Timing).index),
+    )
+
+
+def _pieces(segment: Segment, starts: Sequence[float]) -> Iterator[Segment]:
+    """Yield a segment in pieces, between which there are the windows that begin at ``starts``."""
+    for _, words in groupby(segment.words, key=lambda word: bisect_left(starts, word.start)):
+        yield replace(segment, words=tuple(words))

@@ -1,7 +1,6 @@
 """Joining what was heard of a recording: at the end of a run, and while it goes on."""
 
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import transaction
@@ -13,14 +12,14 @@ from processing.engines.base import SAMPLE_RATE
 from processing.models import ChunkTask, Engine, ProcessingTask, Transcript
 from processing.services.hearing import speech_of
 from processing.services.merger import HeardChunk, Merged, Merger
-from processing.services.orchestrator import discard_chunk_audio, processing_of
+from processing.services.orchestrator import channels_of, discard_chunk_audio, processing_of
 from processing.services.suspicion import Energy
 
 #: Audio that is missing at the end of a file is a gap when it is more than this.
 TRUNCATION_SECONDS = 1.0
 TRUNCATION_SHARE = 0.01
 
-#: Why a chunk that is not over is a gap in what was heard so far.
+#: Why a chunk that is not over, or not cut, is a gap in what was heard of a run that goes on.
 NOT_HEARD_YET = "not heard yet"
 
 #: Chunks that are in memory at once.
@@ -53,24 +52,27 @@ def merge(job: Job) -> None:
             heard_language=ChunkTask.objects.of(processing.pk).language(),
             duration_seconds=_decoded_seconds(processing),
         )
-        for name, done in ChunkTask.objects.of(processing.pk).work_by_engine().items():
-            Engine.objects.record_run(name, **done)
+        work = ChunkTask.objects.of(processing.pk).work_by_engine()
+        for name in sorted(work):  # in one order for all: no two merges wait for each other
+            Engine.objects.record_run(name, **work[name])
         CacheInvalidator().invalidate_transcript(processing.transcript_id)
 
 
 def heard_so_far(processing: ProcessingTask) -> Merged:
     """Return what a run has heard until now; what it has not is a gap."""
-    return _joined(processing)
+    is_cut = processing.total_samples is not None
+    declared = None if is_cut else processing.transcript.recording.duration_seconds
+    return _joined(processing, declared_seconds=declared)
 
 
-def _joined(processing: ProcessingTask) -> Merged:
-    """Join the chunks of each channel, and put the channels' segments in the order of time."""
-    chunks = ChunkTask.objects.of(processing.pk).order_by("channel", "index")
+def _joined(processing: ProcessingTask, *, declared_seconds: float | None = None) -> Merged:
+    """Join the chunks of each channel, and put the channels' segments in the order of time.
+
+    What is not cut yet of ``declared_seconds`` is a gap.
+    """
     joined = Merged()
-    for channel, own in groupby(
-        chunks.iterator(chunk_size=CHUNKS_AT_ONCE), key=attrgetter("channel")
-    ):
-        merged = Merger().merge(map(_heard, own))
+    for channel in channels_of(processing):
+        merged = Merger().merge(_chunks(processing, channel, declared_seconds or 0.0))
         if channel is not None:
             _label(merged, f"channel {channel + 1}")
         joined.segments.extend(merged.segments)
@@ -82,10 +84,26 @@ def _joined(processing: ProcessingTask) -> Merged:
     return joined
 
 
+def _chunks(
+    processing: ProcessingTask, channel: int | None, declared_seconds: float
+) -> Iterator[HeardChunk]:
+    """Yield the chunks of a channel, and one for what is still to be cut."""
+    chunks = ChunkTask.objects.of(processing.pk).filter(channel=channel).in_order()
+    count = end = 0
+    for chunk in chunks.iterator(chunk_size=CHUNKS_AT_ONCE):
+        yield _heard(chunk)
+        count, end = chunk.index + 1, chunk.core_end_sample
+    declared = int(declared_seconds * SAMPLE_RATE)
+    if end < declared:
+        reason = NOT_HEARD_YET if processing.is_active else processing.status.lower()
+        yield HeardChunk(count, end, end, declared, declared, None, reason=reason)
+
+
 def _label(merged: Merged, channel: str) -> None:
-    """Say of each part of a channel which one it is, where the engine names no speakers."""
+    """Say of each part of a channel which one it is: speakers of two channels are two people."""
     for segment in merged.segments:
-        segment["speaker"] = segment.get("speaker") or channel
+        speaker = segment.get("speaker")
+        segment["speaker"] = f"{channel}: {speaker}" if speaker else channel
     for gap in merged.gaps:
         gap["reason"] = f"{channel}: {gap['reason']}"
 
@@ -113,8 +131,7 @@ def energy_of(chunk: ChunkTask) -> Energy | None:
 
 def _decoded_seconds(processing: ProcessingTask) -> float:
     """Return the length of the recording as it was decoded, whatever its container says."""
-    channels = processing.transcript.recording.channels if processing.has_separate_channels else 1
-    return (processing.total_samples or 0) / channels / SAMPLE_RATE
+    return (processing.total_samples or 0) / len(channels_of(processing)) / SAMPLE_RATE
 
 
 def _truncation(processing: ProcessingTask) -> list[dict[str, Any]]:

@@ -5,6 +5,8 @@ rows, so any process may die between any two of them and another goes on.
 """
 
 import logging
+import math
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +18,7 @@ from jobs.choices import JobStatus
 from jobs.exceptions import NotRequeueable
 from jobs.models import Job, Work
 from processing.choices import CHUNK_QUEUE, MERGE_JOB, REMOTE_CHUNK_QUEUE
-from processing.engines.base import SpeechEngine
+from processing.engines.base import SAMPLE_RATE, SpeechEngine
 from processing.exceptions import ENGINE_FAULTS
 from processing.models import ChunkTask, Engine, ProcessingTask
 from processing.services.files import delete_file
@@ -35,6 +37,13 @@ def queue_of(engine: SpeechEngine) -> str:
     return REMOTE_CHUNK_QUEUE if engine.is_remote else CHUNK_QUEUE
 
 
+def channels_of(processing: ProcessingTask) -> list[int | None]:
+    """Return the channels that are heard by themselves; one None for all of them mixed."""
+    if not processing.has_separate_channels:
+        return [None]
+    return list(range(processing.transcript.recording.channels))
+
+
 def chunk_key(audio_sha256: str, asked: dict[str, Any]) -> str:
     """Return the cache key of what is heard in a chunk; ``asked`` is the ``question``."""
     return ContentAddresser().key("chunk", audio_sha256, asked)
@@ -48,48 +57,66 @@ def settle_chunk(chunk: ChunkTask) -> None:
     """
     if chunk.status == JobStatus.CANCELLED:
         return
-    if chunk.status == JobStatus.FAILED:
-        Engine.objects.record_failure(
-            chunk.engine, code=chunk.error_code, message=chunk.error_message
-        )
-        if chunk.error_code in ENGINE_FAULTS and _hand_on(chunk):
-            return
+    failed = chunk.status == JobStatus.FAILED
+    if failed and _is_heard_by_another(chunk):
+        return
     ProcessingTask.objects.count_settled(
         chunk.processing_id,
         samples=chunk.core_end_sample - chunk.core_start_sample,
-        failed=chunk.status == JobStatus.FAILED,
+        failed=failed,
     )
-    merge_if_settled(chunk.processing)
+    merge_if_settled(chunk.processing_id)
 
 
 def engine_after(chunk: ChunkTask) -> SpeechEngine | None:
-    """Return who may be asked instead, should the chunk's engine not be able to hear it."""
+    """Return who may be asked instead, should the chunk's engine not be able to hear it.
+
+    Nobody for a chunk of an older release, which has no hash that its answer could be kept by.
+    """
+    if not chunk.audio_sha256:
+        return None
     transcript = chunk.processing.transcript
-    workspace = transcript.recording.workspace
-    return next(engines_after(chunk.engine, transcript.language, workspace=workspace), None)
+    seconds = (chunk.end_sample - chunk.start_sample) / SAMPLE_RATE
+    for engine in engines_after(
+        chunk.engine, transcript.language, workspace=transcript.recording.workspace
+    ):
+        if seconds <= (engine.limits.max_clip_seconds or math.inf):
+            return engine
+    return None
+
+
+def _is_heard_by_another(chunk: ChunkTask) -> bool:
+    """Remember that its engine did not hear a chunk, and hand it on where that may help."""
+    chunk.processing = ProcessingTask.objects.with_recordings().get(pk=chunk.processing_id)
+    if not chunk.processing.is_active:
+        return False
+    Engine.objects.record_failure(chunk.engine, code=chunk.error_code, message=chunk.error_message)
+    return chunk.error_code in ENGINE_FAULTS and _hand_on(chunk)
 
 
 def _hand_on(chunk: ChunkTask) -> bool:
     """Have the next engine of the workspace hear a failed chunk; False when there is none."""
     engine, transcript = engine_after(chunk), chunk.processing.transcript
-    if engine is None or not chunk.processing.is_active:
+    if engine is None:
         return False
     logger.warning("%s goes from %s to %s: %s", chunk, chunk.engine, engine.name, chunk.error_code)
     asked = question(engine, transcript.language, transcript.parameters)
+    queue_name = queue_of(engine)
     ChunkTask.objects.hand_on(
         chunk,
         engine=engine.name,
-        queue_name=queue_of(engine),
+        queue_name=queue_name,
         cache_key=chunk_key(chunk.audio_sha256, asked),
     )
-    queues.ring_on_commit(queue_of(engine))
+    queues.ring_on_commit(queue_name)
     return True
 
 
-def merge_if_settled(processing: ProcessingTask) -> None:
+def merge_if_settled(processing_id: UUID) -> None:
     """Enqueue the merge, when this caller is the one that finds all chunks settled."""
-    if ProcessingTask.objects.elect_merger(processing.pk):
-        enqueue_step(MERGE_JOB, processing)
+    if ProcessingTask.objects.elect_merger(processing_id):
+        settled = ProcessingTask.objects.with_recordings().get(pk=processing_id)
+        enqueue_step(MERGE_JOB, settled)
 
 
 def refuse_requeue(work: Work) -> None:
@@ -117,17 +144,23 @@ def settle_job(job: Job) -> None:
 
 def cancel_processing(processing: ProcessingTask) -> bool:
     """Stop a run; what is being transcribed is refused when it is done. False if it was over."""
-    if not ProcessingTask.objects.cancel(processing.pk):
-        return False
-    # After the commit: no row of the run is locked while its jobs and chunks are.
-    transaction.on_commit(lambda: _drop_work(processing), robust=True)
-    return True
+    return bool(cancel_processings([processing]))
 
 
-def _drop_work(processing: ProcessingTask) -> None:
-    jobs = Job.objects.about(processing.transcript_id)
-    jobs.carrying(processing_id=str(processing.pk)).cancel()
-    _drop_chunks(processing.pk)
+def cancel_processings(processings: Iterable[ProcessingTask]) -> list[UUID]:
+    """Stop many runs at once; return the ids of those that were not over."""
+    runs = {processing.pk: processing for processing in processings}
+    cancelled = ProcessingTask.objects.filter(pk__in=runs).cancel_all()
+    # After the commit: no row of a run is locked while its jobs and chunks are.
+    transaction.on_commit(lambda: _drop_work([runs[pk] for pk in cancelled]), robust=True)
+    return cancelled
+
+
+def _drop_work(processings: Iterable[ProcessingTask]) -> None:
+    for processing in processings:
+        jobs = Job.objects.about(processing.transcript_id)
+        jobs.carrying(processing_id=str(processing.pk)).cancel()
+        _drop_chunks(processing.pk)
 
 
 def _drop_chunks(processing_id: UUID) -> None:
@@ -141,4 +174,9 @@ def discard_chunk_audio(processing_id: UUID) -> None:
     for name in chunks.values_list("audio", flat=True):
         delete_file(name)
     chunks.update(audio="")
-    delete_file(f"chunks/{processing_id}")  # the directory, where storage has any
+    delete_file(chunk_directory(processing_id))
+
+
+def chunk_directory(processing_id: UUID) -> str:
+    """Return where the chunk files of a run are; storage that has directories keeps full ones."""
+    return f"chunks/{processing_id}"

@@ -18,8 +18,10 @@ from processing.audio.splitter import Cut, PauseSplitter
 from processing.choices import ProcessingStatus
 from processing.engines.registry import get_engine
 from processing.models import ChunkTask, Engine, ProcessingTask
-from processing.services.files import stored_file
+from processing.services.files import delete_file, stored_file
 from processing.services.orchestrator import (
+    channels_of,
+    chunk_directory,
     chunk_key,
     merge_if_settled,
     processing_of,
@@ -46,7 +48,7 @@ def plan(job: Job) -> None:
     existing = set(ChunkTask.objects.of(processing.pk).values_list("index", flat=True))
     total_chunks = total_samples = 0
     try:
-        for channel in _channels(processing):
+        for channel in channels_of(processing):
             first_index = total_chunks
             channel_samples = 0
             for cut in _cuts(processing, channel):
@@ -56,12 +58,13 @@ def plan(job: Job) -> None:
                 total_chunks, channel_samples = index + 1, cut.core_end
             total_samples += channel_samples
     except _NoLongerWanted:
+        delete_file(chunk_directory(processing.pk))  # it was made for the one nobody wants
         return
     with transaction.atomic():
         if ProcessingTask.objects.process(
             processing.pk, total_chunks=total_chunks, total_samples=total_samples
         ):
-            merge_if_settled(processing)
+            merge_if_settled(processing.pk)
 
 
 def recommended(processing: ProcessingTask) -> ChunkSizeRecommendation:
@@ -83,13 +86,6 @@ def recommended(processing: ProcessingTask) -> ChunkSizeRecommendation:
     )
 
 
-def _channels(processing: ProcessingTask) -> list[int | None]:
-    """Return the channels to be heard by themselves; one None for all of them mixed."""
-    if not processing.has_separate_channels:
-        return [None]
-    return list(range(processing.transcript.recording.channels))
-
-
 def _cuts(processing: ProcessingTask, channel: int | None) -> Iterator[Cut]:
     splitter = PauseSplitter(target_seconds=processing.chunk_seconds or 0.0)
     with processing.transcript.recording.file.open("rb") as file:
@@ -102,7 +98,7 @@ def _store_chunk(processing: ProcessingTask, cut: Cut, *, index: int, channel: i
     engine = get_engine(transcript.engine)
     audio_sha256 = sha256(cut.samples.tobytes()).hexdigest()
     energy = Energy.of(cut.envelope.tolist(), threshold_db=cut.pause_db)
-    name = f"chunks/{processing.pk}/{index:06}-{uuid4().hex}.flac"
+    name = f"{chunk_directory(processing.pk)}/{index:06}-{uuid4().hex}.flac"
     with (
         stored_file(BytesIO(encode_flac(cut.samples)), name) as stored_name,
         transaction.atomic(),

@@ -1,11 +1,13 @@
 """Asking for a transcript: what is meant, whether it is there already, and a run if not."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from caching.keys import ContentAddresser
@@ -13,9 +15,11 @@ from jobs.choices import JobPriority
 from jobs.services.enqueueing import enqueue_job
 from processing.choices import TRANSCRIPTION_JOB, ProcessingStatus
 from processing.engines.base import AUTO, SpeechEngine
-from processing.engines.registry import engine_names, get_engine
-from processing.exceptions import NoGaps, UnknownParameter, UnsupportedLanguage
+from processing.engines.registry import get_engine
+from processing.exceptions import NoGaps, UnknownEngine, UnknownParameter, UnsupportedLanguage
 from processing.models import ProcessingTask, Recording, Transcript, Workspace
+
+logger = logging.getLogger(__name__)
 
 #: Changes whenever cutting or joining may give another transcript for the same request.
 PIPELINE_VERSION = "2"
@@ -23,6 +27,9 @@ PIPELINE_VERSION = "2"
 #: Parameters of the pipeline, each with its values; the engine is not told of them. ``mixed`` is
 #: one voice for all channels, ``separate`` hears each channel by itself, as of a telephone call.
 PIPELINE_PARAMETERS: dict[str, tuple[str, ...]] = {"channels": ("mixed", "separate")}
+
+#: What a request means that does not say: to say it makes no other request.
+DEFAULTS = {name: values[0] for name, values in PIPELINE_PARAMETERS.items()}
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ def request_transcript(
     speech_engine, language = choose_engine(
         engine, language, parameters, workspace=recording.workspace
     )
+    parameters = dict(item for item in parameters.items() if item not in DEFAULTS.items())
     cache_key = ContentAddresser().key(
         "transcript",
         str(recording.workspace_id),
@@ -85,7 +93,7 @@ def request_transcript(
             transcript=transcript,
             priority=priority,
             max_concurrent_chunks=max_concurrent_chunks,
-            chunk_seconds=ProcessingTask.objects.chunk_seconds_of(recording, speech_engine.name),
+            chunk_seconds=ProcessingTask.objects.chunk_seconds_of(transcript),
         )
         enqueue_step(TRANSCRIPTION_JOB, started, created_by=created_by)
     return TranscriptRequest(transcript, started, is_cached=False, is_started=True)
@@ -136,14 +144,23 @@ def choose_engine(
 def engines_after(engine: str, language: str, *, workspace: Workspace) -> Iterator[SpeechEngine]:
     """Yield the engines that are asked when ``engine`` could not hear a chunk.
 
-    Those of the workspace that come after it and understand the language, or find it out.
+    Those of the workspace that come after it and understand the language, or find it out; each
+    once, however often the workspace names it. One that is not there is passed over.
     """
-    known = engine_names()
-    names = [name for name in workspace.engines if name in known]
-    after = names[names.index(engine) + 1 :] if engine in names else names
-    for candidate in map(get_engine, after):
+    names = list(dict.fromkeys(workspace.engines))
+    for name in names[names.index(engine) + 1 :] if engine in names else names:
+        try:
+            candidate = get_engine(name)
+        except (UnknownEngine, ImproperlyConfigured, ImportError) as error:
+            logger.warning("%s is passed over: %s", name, error)
+            continue
         if language in candidate.languages or AUTO in candidate.languages:
             yield candidate
+
+
+def language_for(engine: SpeechEngine, language: str) -> str:
+    """Return what an engine is asked to hear: ``AUTO`` where it does not know the language."""
+    return language if language in engine.languages else AUTO
 
 
 def engine_parameters(engine: SpeechEngine, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,7 +175,7 @@ def question(
     return {
         "engine": engine.name,
         "engine_version": engine.version,
-        "language": language,
+        "language": language_for(engine, language),
         "parameters": engine_parameters(engine, parameters),
     }
 
@@ -185,5 +202,5 @@ def _check(parameters: Mapping[str, Any], engine: SpeechEngine) -> None:
             f"it knows {', '.join(sorted(known))}"
         )
     for name, values in PIPELINE_PARAMETERS.items():
-        if parameters.get(name, values[0]) not in values:
+        if parameters.get(name, DEFAULTS[name]) not in values:
             raise UnknownParameter(f"{name} is one of {', '.join(values)}")

@@ -8,10 +8,10 @@ one recording, and an equal request one transcript. So several watchers may shar
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -72,6 +72,7 @@ class HandIn:
     workspace: Workspace
     engine: str = ""
     language: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 class FolderWatcher:
@@ -189,6 +190,7 @@ class FolderWatcher:
                 workspace=self._hand_in.workspace,
                 engine=self._hand_in.engine,
                 language=self._hand_in.language,
+                parameters=self._hand_in.parameters,
                 sha256=copy.sha256,
             )
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from jobs.models import Job, Worker
-from processing.models import ChunkTask, ProcessingTask, Recording, Transcript, Workspace
+from processing.models import ChunkTask, Engine, ProcessingTask, Recording, Transcript, Workspace
 from tests.factories.jobs import JobFactory, WorkerFactory
 from tests.factories.processing import (
     ChunkTaskFactory,
@@ -21,12 +22,20 @@ from tests.queries import queries_of
 
 pytestmark = pytest.mark.django_db
 
+
+def engine() -> Engine:
+    name = f"engine-{uuid4().hex}"
+    Engine.objects.record_failure(name, code="bad_answer", message="it was cut off")
+    return Engine.objects.get(name=name)
+
+
 MACHINE_OWNED: list[tuple[Any, Callable[[], Any]]] = [
     (Job, lambda: JobFactory.create(processing=True)),
     (Worker, WorkerFactory.create),
     (Transcript, lambda: TranscriptFactory.create(partial=True)),
     (ProcessingTask, lambda: ProcessingTaskFactory.create(processing=True)),
     (ChunkTask, lambda: ChunkTaskFactory.create(failed=True)),
+    (Engine, engine),
 ]
 ALL: list[tuple[Any, Callable[[], Any]]] = [
     *MACHINE_OWNED,

@@ -5,22 +5,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
 from jobs.models import Job
-from processing.models import ProcessingTask, Recording, Transcript
+from processing.models import ProcessingTask, Recording, Transcript, Workspace
 from tests.factories.audio import silent_video_bytes, wav_bytes
 from tests.factories.processing import RecordingFactory, TranscriptFactory
+from tests.fakes.speech import ScriptedEngine
 
 pytestmark = pytest.mark.django_db
 
 ADD = reverse("admin:processing_recording_add")
 LIST = reverse("admin:processing_recording_changelist")
 
+SCRIPTED = "tests.fakes.speech.ScriptedEngine"
+PROMPTED = "tests.admin.test_recordings.PromptedEngine"
+
 StoredFiles = Callable[[], set[Path]]
+
+
+class PromptedEngine(ScriptedEngine):
+    """Is told what a recording is about."""
+
+    name = "prompted"
+    parameter_names = frozenset({"prompt", "hotwords"})
 
 
 def upload(client: Client, content: bytes, name: str = "meeting.wav", **fields: str) -> Any:
@@ -43,6 +55,53 @@ def test_upload_leads_to_its_transcript(admin_client: Client, admin_user: User) 
     assert Job.objects.about(transcript.pk).count() == 1
 
 
+def test_upload_asks_for_what_was_chosen(admin_client: Client, settings: LazySettings) -> None:
+    settings.ENGINES = {**settings.ENGINES, "prompted": PROMPTED}
+    fields = {"channels": "separate", "prompt": "A council meeting", "hotwords": "Longhand"}
+
+    upload(admin_client, wav_bytes(), engine="prompted", **fields)
+
+    assert Transcript.objects.get().parameters == fields
+
+
+def test_upload_that_leaves_all_as_it_is_has_no_parameters(admin_client: Client) -> None:
+    upload(admin_client, wav_bytes(), engine="scripted", channels="mixed", prompt="")
+
+    assert Transcript.objects.get().parameters == {}
+
+
+def test_form_names_the_engines_that_know_a_parameter(
+    admin_client: Client, settings: LazySettings
+) -> None:
+    settings.ENGINES = {"scripted": SCRIPTED, "prompted": PROMPTED, "odd": "no_such_package.Engine"}
+
+    page = admin_client.get(ADD).content.decode()
+
+    assert "What the recording is about, in its language. For prompted." in page
+
+
+def test_form_names_the_engine_that_is_asked_where_none_is_chosen(admin_client: Client) -> None:
+    without = admin_client.get(ADD).content.decode()
+    Workspace.objects.update_or_create(slug="default", defaults={"engines": ["scripted", "sphinx"]})
+
+    preferred = admin_client.get(ADD).content.decode()
+
+    assert "default (sphinx)" in without
+    assert "default (scripted)" in preferred
+
+
+def test_form_has_no_field_that_no_engine_knows(
+    admin_client: Client, settings: LazySettings
+) -> None:
+    settings.ENGINES = {"scripted": SCRIPTED}
+
+    page = admin_client.get(ADD).content.decode()
+
+    assert 'name="channels"' in page
+    assert 'name="prompt"' not in page
+    assert 'name="hotwords"' not in page
+
+
 def test_known_content_leads_to_the_transcript_that_exists(admin_client: Client) -> None:
     first = upload(admin_client, wav_bytes())
 
@@ -62,6 +121,13 @@ def test_known_content_leads_to_the_transcript_that_exists(admin_client: Client)
         pytest.param(wav_bytes(), {"engine": "oracle"}, "engine", "valid choice", id="engine"),
         pytest.param(
             wav_bytes(), {"language": "tlh"}, "language", "does not understand", id="language"
+        ),
+        pytest.param(
+            wav_bytes(),
+            {"engine": "scripted", "prompt": "A council meeting"},
+            "engine",
+            "scripted has no parameter prompt",
+            id="parameter",
         ),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from jobs.choices import JobPriority
 from jobs.models import Job
 from processing.models import ProcessingTask, Recording, Transcript
 from tests.api.conftest import RECORDINGS
@@ -67,6 +68,8 @@ def test_links_of_an_upload_lead_to_what_they_name(upload: Upload, api: APIClien
     assert api.get(links["self"]).json()["id"] == body["transcript"]["id"]
     assert api.get(links["recording"]).json()["id"] == body["id"]
     assert api.get(links["export"]).status_code == 409
+    assert api.get(links["partial"]).json()["id"] == body["transcript"]["id"]
+    assert api.post(links["retry"]).json()["id"] == body["transcript"]["id"]
     assert api.post(links["cancel"]).json()["status"] == "CANCELLED"
 
 
@@ -91,6 +94,77 @@ def test_another_language_of_the_same_content_is_another_transcript(upload: Uplo
 
     assert body["transcript"]["language"] == "de"
     assert {transcript["language"] for transcript in body["transcripts"]} == {"en", "de"}
+
+
+def test_parameters_and_priority_are_part_of_what_is_asked(upload: Upload) -> None:
+    response = upload(
+        wav_bytes(),
+        engine="scripted",
+        parameters='{"channels": "separate", "beam": 5}',
+        priority="4",
+    )
+
+    transcript = Transcript.objects.get()
+    assert response.status_code == 201
+    assert transcript.parameters == {"channels": "separate", "beam": 5}
+    assert transcript.latest_processing.priority == JobPriority.URGENT
+    assert Job.objects.about(transcript.pk).get().priority == JobPriority.URGENT
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        pytest.param('{"prompt": "x"}', "scripted has no parameter prompt", id="unknown name"),
+        pytest.param('{"channels": "left"}', "mixed, separate", id="unknown value"),
+    ],
+)
+def test_parameter_nobody_knows_is_refused_before_anything_is_stored(
+    upload: Upload, stored_files: StoredFiles, parameters: str, reason: str
+) -> None:
+    files = stored_files()
+
+    response = upload(wav_bytes(), engine="scripted", parameters=parameters)
+
+    assert reason in assert_problem(response, 400, "unknown_parameter")["detail"]
+    assert not Recording.objects.exists()
+    assert stored_files() == files
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        pytest.param("{", id="no JSON"),
+        pytest.param("[]", id="a list"),
+        pytest.param('"x"', id="a string"),
+        pytest.param("null", id="null"),
+        pytest.param('{"beam": {"a": 1}}', id="an object inside"),
+        pytest.param('{"beam": [[1]]}', id="a list inside a list"),
+        pytest.param('{"beam": NaN}', id="not a number"),
+        pytest.param('{"beam": 1e999}', id="infinite"),
+        pytest.param('{"beam": "a\\u0000b"}', id="null character"),
+        pytest.param('{"beam": "\\ud800"}', id="half a letter"),
+        pytest.param("[" * 100_000, id="nested too deeply"),
+        pytest.param('{"beam": ' + "9" * 5_000 + "}", id="too many digits"),
+    ],
+)
+def test_parameters_that_no_row_can_hold_are_refused(upload: Upload, parameters: str) -> None:
+    problem = assert_problem(upload(wav_bytes(), parameters=parameters), 400, "invalid")
+
+    assert list(problem["errors"]) == ["parameters"]
+
+
+def test_backslash_before_u0000_is_only_text(upload: Upload) -> None:
+    response = upload(wav_bytes(), engine="scripted", parameters=r'{"beam": "a\\u0000b"}')
+
+    assert response.status_code == 201
+    assert Transcript.objects.get().parameters == {"beam": r"a\u0000b"}
+
+
+@pytest.mark.parametrize("priority", ["0", "5", "high"])
+def test_priority_nobody_knows_is_refused(upload: Upload, priority: str) -> None:
+    problem = assert_problem(upload(wav_bytes(), priority=priority), 400, "invalid")
+
+    assert list(problem["errors"]) == ["priority"]
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from jobs.models import Job
 from processing.choices import ACTIVE, TERMINAL, ProcessingStatus
 from processing.models import Transcript
 from processing.services.exports import FORMATS
+from processing.services.requesting import request_transcript
 from tests.api.conftest import TRANSCRIPTS
 from tests.api.test_recordings import assert_problem
 from tests.factories.processing import (
+    ChunkTaskFactory,
     ProcessingTaskFactory,
     RecordingFactory,
     TranscriptFactory,
@@ -38,16 +43,23 @@ def listed(api: APIClient, **query: Any) -> list[str]:
 
 
 def test_running_transcript_says_how_far_it_is(api: APIClient) -> None:
+    now = timezone.now()
     run = ProcessingTaskFactory.create(
-        processing=True, total_samples=240 * 16_000, done_samples=42 * 16_000, completed_chunks=1
+        processing=True,
+        total_samples=240 * 16_000,
+        done_samples=42 * 16_000,
+        completed_chunks=1,
+        started_at=now - timedelta(seconds=20),
     )
 
-    body = detail(api, run.transcript)
+    with time_machine.travel(now, tick=False):
+        body = detail(api, run.transcript)
 
     assert body["status"] == "PROCESSING"
     assert body["progress"] == pytest.approx(42 / 240)
     assert (body["done_seconds"], body["total_seconds"]) == (42.0, 240.0)
-    assert body["progress_text"] == "0:42 of 4:00"
+    assert body["progress_text"] == "0:42 of 4:00, about 1:34 left"
+    assert body["eta_seconds"] == pytest.approx(94.3, abs=0.05)
     assert (body["text"], body["segments"], body["gaps"]) == ("", [], [])
     assert body["error"] is None
 
@@ -58,6 +70,7 @@ def test_length_nobody_knows_yet_is_null(api: APIClient) -> None:
     body = detail(api, transcript)
 
     assert (body["total_seconds"], body["progress_text"]) == (None, "0:00 of ?")
+    assert body["eta_seconds"] is None
 
 
 def test_completed_transcript_has_its_words(api: APIClient) -> None:
@@ -70,6 +83,45 @@ def test_completed_transcript_has_its_words(api: APIClient) -> None:
     assert [segment["text"] for segment in body["segments"]] == ["so it", "was said"]
     assert list(body["segments"][0]) == ["start", "end", "text", "words"]
     assert list(body["segments"][0]["words"][0]) == ["word", "start", "end", "confidence"]
+
+
+def test_language_that_was_heard_is_told(api: APIClient) -> None:
+    transcript = TranscriptFactory.create(completed=True, language="auto", heard_language="de")
+
+    body = detail(api, transcript)
+
+    assert (body["language"], body["heard_language"]) == ("auto", "de")
+
+
+SEAM = {
+    "at": 1.0,
+    "left_chunk": 0,
+    "right_chunk": 1,
+    "method": "aligned",
+    "matched": 1,
+    "left": ["it"],
+    "right": ["it"],
+    "kept": ["it"],
+}
+
+
+def test_seams_are_counted_and_shown_when_asked_for(api: APIClient) -> None:
+    transcript = TranscriptFactory.create(completed=True, seams=[SEAM])
+
+    asked = api.get(f"{TRANSCRIPTS}{transcript.pk}/", {"include": "seams"}).json()
+    body = detail(api, transcript)
+
+    assert (asked["seam_count"], asked["seams"]) == (1, [SEAM])
+    assert body["seam_count"] == 1
+    assert "seams" not in body
+
+
+def test_nothing_else_can_be_included(api: APIClient) -> None:
+    transcript = TranscriptFactory.create(completed=True)
+
+    response = api.get(f"{TRANSCRIPTS}{transcript.pk}/", {"include": "audio"})
+
+    assert "known: seams" in assert_problem(response, 400, "invalid")["errors"]["include"][0]
 
 
 def test_partial_transcript_names_its_gaps(api: APIClient) -> None:
@@ -150,6 +202,113 @@ def test_export_of_what_is_not_finished_is_refused(
     assert f"is {status}" in assert_problem(response, 409, "not_finished")["detail"]
 
 
+def test_gaps_are_marked_in_a_text_when_asked_for(api: APIClient) -> None:
+    transcript = TranscriptFactory.create(partial=True)
+
+    response = api.get(f"{TRANSCRIPTS}{transcript.pk}/export/", {"gaps": "mark"})
+
+    assert response.content == b"so it\n[not heard: error: the engine gave up]\n"
+
+
+@pytest.mark.parametrize(
+    ("format_name", "gaps"),
+    [
+        pytest.param("text", "show", id="unknown way"),
+        pytest.param("srt", "mark", id="format without marks"),
+    ],
+)
+def test_gaps_cannot_be_shown_in_any_other_way(api: APIClient, format_name: str, gaps: str) -> None:
+    transcript = TranscriptFactory.create(partial=True)
+    query = {"format": format_name, "gaps": gaps}
+
+    response = api.get(f"{TRANSCRIPTS}{transcript.pk}/export/", query)
+
+    assert "gaps" in assert_problem(response, 400, "invalid")["errors"]
+
+
+def partial(api: APIClient, transcript: Transcript) -> dict[str, Any]:
+    body: dict[str, Any] = api.get(f"{TRANSCRIPTS}{transcript.pk}/partial/").json()
+    return body
+
+
+def test_partial_is_what_was_heard_by_now(api: APIClient) -> None:
+    run = ProcessingTaskFactory.create(processing=True)
+    ChunkTaskFactory.create(processing=run, completed=True)
+    ChunkTaskFactory.create(processing=run)
+
+    body = partial(api, run.transcript)
+
+    assert (body["status"], body["progress"]) == ("PROCESSING", 0.5)
+    assert (body["text"], [segment["text"] for segment in body["segments"]]) == ("word", ["word"])
+    assert body["gaps"] == [{"start": 1.0, "end": 2.0, "reason": "not heard yet"}]
+
+
+def test_partial_is_all_of_it_once_it_is_over(api: APIClient) -> None:
+    transcript = TranscriptFactory.create(completed=True)
+
+    body = partial(api, transcript)
+    finished = detail(api, transcript)
+
+    assert body["text"] == "so it was said"
+    assert {name: body[name] for name in ("segments", "gaps")} == {
+        name: finished[name] for name in ("segments", "gaps")
+    }
+
+
+def test_retry_has_the_gaps_heard_again(api: APIClient, admin_user: User) -> None:
+    transcript = gapped()
+
+    body = api.post(f"{TRANSCRIPTS}{transcript.pk}/retry/").json()
+
+    run = transcript.processings.first()
+    assert run is not None
+    assert (body["id"], body["status"]) == (str(transcript.pk), "PENDING")
+    assert (transcript.processings.count(), run.status) == (2, "PENDING")
+    assert Job.objects.about(transcript.pk).get().created_by == admin_user
+
+
+def gapped() -> Transcript:
+    """Return the partial transcript that a request has led to."""
+    asked = request_transcript(recording=RecordingFactory.create(), engine="scripted")
+    Job.objects.about(asked.transcript.pk).delete()
+    asked.processing.delete()
+    ProcessingTaskFactory.create(transcript=asked.transcript, partial=True)
+    return asked.transcript
+
+
+def test_retry_of_what_has_no_gaps_is_refused(api: APIClient) -> None:
+    transcript = TranscriptFactory.create(completed=True)
+
+    response = api.post(f"{TRANSCRIPTS}{transcript.pk}/retry/")
+
+    assert_problem(response, 409, "no_gaps")
+    assert transcript.processings.count() == 1
+
+
+def test_retry_of_what_another_engine_would_hear_now_leads_to_its_transcript(
+    api: APIClient,
+) -> None:
+    transcript = TranscriptFactory.create(partial=True)  # of no version that there is
+
+    body = api.post(f"{TRANSCRIPTS}{transcript.pk}/retry/").json()
+
+    assert Transcript.objects.get(pk=body["id"]) != transcript
+    assert body["recording"] == str(transcript.recording_id)
+
+
+def test_retry_needs_the_permission_to_change(django_user_model: type[User]) -> None:
+    viewer = django_user_model.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_transcript"))
+    client = APIClient()
+    client.force_authenticate(viewer)
+    transcript = TranscriptFactory.create(partial=True)
+
+    response = client.post(f"{TRANSCRIPTS}{transcript.pk}/retry/")
+
+    assert_problem(response, 403, "permission_denied")
+    assert transcript.processings.count() == 1
+
+
 @pytest.mark.parametrize("status", ACTIVE, ids=str)
 def test_cancel_stops_what_goes_on(api: APIClient, status: ProcessingStatus) -> None:
     transcript = in_status(status)
@@ -170,7 +329,9 @@ def test_cancel_of_what_is_over_is_refused(api: APIClient, status: ProcessingSta
     assert transcript.processings.get().status == status
 
 
-@pytest.mark.parametrize(("method", "action"), [("get", "cancel"), ("post", "export")])
+@pytest.mark.parametrize(
+    ("method", "action"), [("get", "cancel"), ("post", "export"), ("get", "retry")]
+)
 def test_action_by_the_wrong_method_is_refused(api: APIClient, method: str, action: str) -> None:
     transcript = TranscriptFactory.create(completed=True)
 
@@ -179,11 +340,11 @@ def test_action_by_the_wrong_method_is_refused(api: APIClient, method: str, acti
     assert_problem(response, 405, "method_not_allowed")
 
 
-@pytest.mark.parametrize("action", ["", "export/", "cancel/"])
+@pytest.mark.parametrize("action", ["", "export/", "partial/", "cancel/", "retry/"])
 def test_transcripts_of_another_workspace_do_not_exist(api: APIClient, action: str) -> None:
     recording = RecordingFactory.create(workspace=WorkspaceFactory.create())
     transcript = TranscriptFactory.create(completed=True, recording=recording)
-    call = api.post if action == "cancel/" else api.get
+    call = api.post if action in ("cancel/", "retry/") else api.get
 
     assert listed(api) == []
     assert_problem(call(f"{TRANSCRIPTS}{transcript.pk}/{action}"), 404, "not_found")

@@ -358,6 +358,23 @@ def test_a_language_the_engine_does_not_know_is_wrong_usage() -> None:
     assert "sphinx does not understand 'tlh'; it knows en" in done.stderr
 
 
+def test_a_parameter_that_the_engine_does_not_have_is_wrong_usage_and_stores_nothing() -> None:
+    done = manage("transcribe", "--prompt", "at the harbour", str(RIVER))
+
+    assert done.returncode == 2
+    assert "sphinx has no parameter prompt; it knows channels" in done.stderr
+    assert stored_files() == []
+
+
+def test_channels_heard_by_themselves_are_labelled(short: Path) -> None:
+    done = manage("transcribe", "--channels", "separate", "--format", "json", str(short))
+
+    assert done.returncode == 0
+    segments = json.loads(done.stdout)["segments"]
+    assert segments
+    assert {segment["speaker"] for segment in segments} == {"channel 1"}
+
+
 def test_an_unknown_format_is_wrong_usage() -> None:
     done = manage("transcribe", "--format", "docx", str(RIVER))
 

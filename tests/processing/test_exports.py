@@ -6,7 +6,25 @@ from typing import Any
 import pytest
 
 from processing.models import Transcript
-from processing.services.exports import FORMATS, as_json, as_srt, as_text, as_vtt
+from processing.services.exports import (
+    FORMATS,
+    as_dict,
+    as_json,
+    as_srt,
+    as_text,
+    as_text_with_gaps,
+    as_vtt,
+    content_so_far,
+    exported,
+)
+from processing.services.joining import NOT_HEARD_YET
+from tests.factories.processing import (
+    CHUNK_SAMPLES,
+    ChunkTaskFactory,
+    ProcessingTaskFactory,
+    TranscriptFactory,
+)
+from tests.queries import queries_of
 
 Words = list[tuple[str, float, float]]
 
@@ -197,3 +215,182 @@ def test_each_format_says_what_it_is() -> None:
         "srt": "application/x-subrip; charset=utf-8",
         "vtt": "text/vtt; charset=utf-8",
     }
+
+
+# Speakers, doubts and gaps
+
+
+def spoken_by(speaker: str, *segments: Words) -> Transcript:
+    """Return a transcript of which one speaker said all."""
+    spoken = transcript(*segments)
+    for segment in spoken.segments:
+        segment["speaker"] = speaker
+    return spoken
+
+
+def test_text_says_who_speaks() -> None:
+    assert as_text(spoken_by("Ann", HELLO, BYE)) == "Ann: Hello there\nAnn: Bye\n"
+
+
+def test_srt_says_who_speaks_in_every_cue() -> None:
+    assert as_srt(spoken_by("Ann", BYE)) == "1\n00:01:01,250 --> 00:01:01,750\nAnn: Bye\n"
+
+
+def test_vtt_says_who_speaks_by_a_voice() -> None:
+    assert as_vtt(spoken_by("Ann", BYE)).endswith("\n<v Ann>Bye\n")
+
+
+def test_name_that_means_something_to_vtt_is_escaped() -> None:
+    assert "\n<v A&amp;B &lt;x&gt;>Bye\n" in as_vtt(spoken_by("A&B\n<x>", BYE))
+
+
+def test_name_never_breaks_a_line_in_two() -> None:
+    assert as_text(spoken_by("A\n\nB", BYE)) == "A B: Bye\n"
+
+
+def test_name_takes_its_room_from_the_text_of_a_cue() -> None:
+    words: Words = [("x" * 41, 0.0, 1.0), ("y" * 42, 1.0, 2.0)]
+
+    assert as_srt(spoken_by("A", words)).count(" --> ") == 2
+    assert as_vtt(spoken_by("A", words)).count(" --> ") == 1
+
+
+def test_json_passes_through_what_a_segment_says_of_itself() -> None:
+    doubted = spoken_by("Ann", HELLO)
+    doubted.segments[0] |= {"is_estimated": True, "flags": ["fast", "loop"]}
+
+    [segment] = as_dict(doubted)["segments"]
+
+    assert list(segment) == ["start", "end", "text", "speaker", "flags", "is_estimated", "words"]
+    assert (segment["speaker"], segment["flags"]) == ("Ann", ["fast", "loop"])
+
+
+def test_words_whose_times_are_estimated_say_so() -> None:
+    guessed = transcript(HELLO, BYE)
+    guessed.segments[0]["is_estimated"] = True
+
+    first, second = as_dict(guessed)["segments"]
+
+    assert [word["is_estimated"] for word in first["words"]] == [True, True]
+    assert list(second["words"][0]) == ["word", "start", "end", "confidence"]
+
+
+def test_gaps_are_marked_in_the_text_where_they_are() -> None:
+    gaps = [
+        {"start": 70.0, "end": 80.0, "reason": "late"},
+        {"start": 2.0, "end": 9.0, "reason": "error: the\nengine gave up"},
+    ]
+
+    assert as_text_with_gaps(transcript(HELLO, BYE, gaps=gaps)) == (
+        "Hello there\n[not heard: error: the engine gave up]\nBye\n[not heard: late]\n"
+    )
+
+
+@pytest.mark.django_db
+def test_text_with_and_without_gaps_are_kept_apart_in_the_cache() -> None:
+    partial = TranscriptFactory.create(partial=True)
+
+    texts = [exported(partial, "text", has_marked_gaps=marked) for marked in (False, True, False)]
+
+    assert texts == ["so it\n", "so it\n[not heard: error: the engine gave up]\n", "so it\n"]
+
+
+# What there is to read by now
+
+
+def gap(start: float, end: float, reason: str = NOT_HEARD_YET) -> dict[str, Any]:
+    return {"start": start, "end": end, "reason": reason}
+
+
+@pytest.mark.django_db
+def test_a_run_that_goes_on_is_read_as_far_as_it_was_heard() -> None:
+    run = ProcessingTaskFactory.create(processing=True)
+    ChunkTaskFactory.create(processing=run, completed=True)
+    ChunkTaskFactory.create(processing=run)
+
+    content = content_so_far(run.transcript)
+
+    assert [segment["text"] for segment in content.segments] == ["word"]
+    assert content.gaps == [gap(1.0, 2.0)]
+
+
+@pytest.mark.django_db
+def test_what_is_not_cut_yet_is_not_heard_yet() -> None:
+    run = ProcessingTaskFactory.create(splitting=True, transcript__recording__duration_seconds=90.0)
+    ChunkTaskFactory.create(processing=run, completed=True)
+    ChunkTaskFactory.create_batch(2, processing=run)
+
+    assert content_so_far(run.transcript).gaps == [gap(1.0, 90.0)]
+
+
+@pytest.mark.django_db
+def test_before_the_first_cut_nothing_is_heard() -> None:
+    transcript = TranscriptFactory.create()
+
+    assert content_so_far(transcript).gaps == [gap(0.0, 2.0)]
+
+
+@pytest.mark.django_db
+def test_a_length_nobody_knows_is_no_gap() -> None:
+    transcript = TranscriptFactory.create(recording__duration_seconds=None)
+
+    assert content_so_far(transcript).gaps == []
+
+
+@pytest.mark.django_db
+def test_gaps_for_other_reasons_stay_apart() -> None:
+    run = ProcessingTaskFactory.create(processing=True)
+    ChunkTaskFactory.create(processing=run, failed=True)
+    ChunkTaskFactory.create(processing=run)
+
+    reasons = [row["reason"] for row in content_so_far(run.transcript).gaps]
+
+    assert reasons == ["permanent: the engine gave up", NOT_HEARD_YET]
+
+
+@pytest.mark.django_db
+def test_channels_have_their_own_gaps_at_the_same_time() -> None:
+    run = ProcessingTaskFactory.create(
+        processing=True,
+        total_chunks=4,
+        transcript__parameters={"channels": "separate"},
+        transcript__recording__channels=2,
+    )
+    for index, channel in enumerate((0, 0, 1, 1)):
+        start = index % 2 * CHUNK_SAMPLES
+        ChunkTaskFactory.create(processing=run, channel=channel, start_sample=start)
+
+    assert content_so_far(run.transcript).gaps == [
+        gap(0.0, 2.0, f"channel {channel}: {NOT_HEARD_YET}") for channel in (1, 2)
+    ]
+
+
+@pytest.mark.django_db
+def test_a_run_that_was_stopped_is_read_as_far_as_it_came() -> None:
+    run = ProcessingTaskFactory.create(cancelled=True, transcript__recording__duration_seconds=90.0)
+    ChunkTaskFactory.create(processing=run, completed=True)
+
+    content = content_so_far(run.transcript)
+
+    assert [segment["text"] for segment in content.segments] == ["word"]
+    assert content.gaps == [gap(1.0, 90.0, "cancelled")]
+
+
+@pytest.mark.django_db
+def test_what_was_finished_before_outlives_a_run_that_was_stopped() -> None:
+    transcript = TranscriptFactory.create(partial=True)
+    ProcessingTaskFactory.create(transcript=transcript, cancelled=True)
+
+    assert content_so_far(transcript).segments == transcript.segments
+
+
+@pytest.mark.django_db
+def test_a_long_run_is_read_with_as_many_queries_as_a_short_one() -> None:
+    run = ProcessingTaskFactory.create(splitting=True)
+    ChunkTaskFactory.create(processing=run, completed=True)
+    few = queries_of(lambda: content_so_far(run.transcript))
+
+    ChunkTaskFactory.create_batch(6, processing=run, completed=True)
+    many = queries_of(lambda: content_so_far(run.transcript))
+
+    assert len(many) == len(few)

@@ -3,24 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.files.storage import FileSystemStorage
 from pytest_django import Settings
 
-from jobs import handlers
 from jobs.choices import JobPriority, JobStatus
 from jobs.models import Job
-from jobs.services.retry import RetryHandler
-from jobs.services.runner import JobRunner
 from processing.choices import MERGE_JOB, TRANSCRIPTION_JOB, ProcessingStatus
 from processing.engines.base import SAMPLE_RATE, AudioClip, Speech
 from processing.exceptions import UnknownEngine, UnsupportedLanguage
 from processing.models import ChunkTask, ProcessingTask, Transcript, Workspace
 from processing.services import joining, planner
-from processing.services.ingestion import store_recording
 from processing.services.orchestrator import cancel_processing
 from processing.services.requesting import TranscriptRequest, request_transcript
 from tests.audio import ScriptedAudio, make_scripted_audio
@@ -28,13 +23,20 @@ from tests.factories.jobs import WorkerFactory
 from tests.factories.processing import WorkspaceFactory
 from tests.fakes.speech import ScriptedEngine
 from tests.processing import media
+from tests.processing.runs import (
+    CHUNKS,
+    TRANSCRIPTION,
+    drain,
+    made,
+    stored_recording,
+    word_times,
+    work_off,
+)
 
 #: A runner looks after its connection between jobs, which it can only outside of a transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 OnStore = Callable[[Callable[[str], object]], None]
-
-TRANSCRIPTION, CHUNKS = "transcription", "chunks"
 
 
 class MoodyEngine(ScriptedEngine):
@@ -47,18 +49,6 @@ class MoodyEngine(ScriptedEngine):
     ) -> Speech:
         mood = {} if Path(parameters["moody"]).exists() else {"raise_at": ()}
         return super().transcribe(clip, language=language, parameters={**parameters, **mood})
-
-
-class HookedStorage(FileSystemStorage):
-    """Calls a hook before it stores a chunk."""
-
-    hook: ClassVar[Callable[[str], object]]
-
-    def _save(self, name: str, content: Any) -> str:
-        if name.startswith("chunks/"):
-            type(self).hook(name)
-        saved: str = super()._save(name, content)  # type: ignore[misc]
-        return saved
 
 
 @pytest.fixture(autouse=True)
@@ -74,68 +64,26 @@ def audio(tmp_path: Path) -> ScriptedAudio:
     return make_scripted_audio(tmp_path, 40.0)
 
 
-@pytest.fixture
-def on_store(settings: Settings) -> OnStore:
-    """Set what is called with the name of each chunk file before it is stored."""
-
-    def use(hook: Callable[[str], object]) -> None:
-        HookedStorage.hook = hook
-        backend = f"{HookedStorage.__module__}.{HookedStorage.__qualname__}"
-        settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": backend}}
-
-    return use
-
-
 def request(
     audio: ScriptedAudio, *, workspace: Workspace | None = None, engine: str = "scripted", **kw: Any
 ) -> TranscriptRequest:
     """Ask for a transcript of ``audio``; what is not for the request is for the engine."""
     options = {name: kw.pop(name) for name in ("priority", "created_by", "language") if name in kw}
-    with audio.path.open("rb") as file:
-        recording, _ = store_recording(
-            source=file, name=audio.path.name, workspace=workspace or Workspace.objects.default()
-        )
     return request_transcript(
-        recording=recording,
+        recording=stored_recording(audio.path, workspace=workspace),
         engine=engine,
         parameters={"script": str(audio.script_path), **kw},
         **options,
     )
 
 
-def drain(*queue_names: str) -> int:
-    runner = JobRunner(
-        worker=WorkerFactory.create(stopped=True), retry_handler=RetryHandler(base_seconds=0.0)
-    )
-    return sum(runner.drain(name) for name in queue_names)
-
-
-def work_off() -> None:
-    """Do all that is queued, and all that follows from it, without waiting for retries."""
-    while drain(*handlers.queue_names()):
-        for model in handlers.work_models():
-            model.objects.promote()
-
-
 def run(audio: ScriptedAudio, **kw: Any) -> tuple[Transcript, ProcessingTask]:
     """Ask for a transcript, have it made, and return it with its run as they are stored."""
-    made = request(audio, **kw)
-    work_off()
-    made.transcript.refresh_from_db()
-    made.processing.refresh_from_db()
-    return made.transcript, made.processing
+    return made(request(audio, **kw))
 
 
 def chunk_files(stored: Path) -> list[Path]:
     return [path for path in (stored / "chunks").rglob("*") if path.is_file()]
-
-
-def word_times(transcript: Transcript) -> list[tuple[str, float, float]]:
-    return [
-        (word["word"], word["start"], word["end"])
-        for segment in transcript.segments
-        for word in segment["words"]
-    ]
 
 
 # To the end
@@ -236,25 +184,25 @@ def test_the_first_chunks_can_be_claimed_while_cutting_goes_on(
 
 def test_a_run_is_not_merged_while_cutting_goes_on(audio: ScriptedAudio, on_store: OnStore) -> None:
     on_store(lambda name: drain(CHUNKS))
-    made = request(audio)
+    requested = request(audio)
 
     work_off()
 
-    made.transcript.refresh_from_db()
-    assert made.transcript.text == audio.text
+    requested.transcript.refresh_from_db()
+    assert requested.transcript.text == audio.text
     assert Job.objects.filter(job_type=MERGE_JOB).count() == 1
 
 
 def test_chunks_are_due_in_their_order_by_the_priority_of_the_request(
     audio: ScriptedAudio,
 ) -> None:
-    made = request(audio, priority=JobPriority.HIGH)
+    requested = request(audio, priority=JobPriority.HIGH)
 
     drain(TRANSCRIPTION)
 
     due = [chunk.due_by for chunk in ChunkTask.objects.in_order()]
     assert due == sorted(set(due))
-    assert (due[0] - made.processing.created_at).total_seconds() == 30
+    assert (due[0] - requested.processing.created_at).total_seconds() == 30
     assert Job.objects.get().priority == JobPriority.HIGH
 
 
@@ -374,15 +322,15 @@ def test_a_planner_that_fails_for_good_leaves_neither_chunks_to_do_nor_files(
             raise ConnectionError("the storage is away")
 
     on_store(break_always)
-    made = request(audio)
+    requested = request(audio)
 
     for _ in range(3):
         drain(TRANSCRIPTION)
         Job.objects.promote()
 
-    made.processing.refresh_from_db()
-    assert made.processing.status == ProcessingStatus.FAILED
-    assert made.processing.error_message == "ConnectionError: the storage is away"
+    requested.processing.refresh_from_db()
+    assert requested.processing.status == ProcessingStatus.FAILED
+    assert requested.processing.error_message == "ConnectionError: the storage is away"
     assert set(ChunkTask.objects.values_list("status", flat=True)) == {JobStatus.CANCELLED}
     assert chunk_files(stored) == []
 
@@ -480,11 +428,11 @@ def test_workspaces_share_nothing_that_was_heard(audio: ScriptedAudio) -> None:
 def test_a_request_names_who_made_it(audio: ScriptedAudio) -> None:
     user = get_user_model().objects.create_user("ada")
 
-    made = request(audio, created_by=user)
+    requested = request(audio, created_by=user)
 
     job = Job.objects.get()
-    assert (job.created_by, job.subject_id) == (user, made.transcript.pk)
-    assert job.workspace_id == made.transcript.recording.workspace_id
+    assert (job.created_by, job.subject_id) == (user, requested.transcript.pk)
+    assert job.workspace_id == requested.transcript.recording.workspace_id
 
 
 def test_an_unknown_engine_is_refused_and_leaves_no_transcript(audio: ScriptedAudio) -> None:
@@ -505,9 +453,9 @@ def test_a_language_the_engine_does_not_know_is_refused(audio: ScriptedAudio) ->
 
 
 def test_a_run_that_is_cancelled_before_it_begins_never_does(audio: ScriptedAudio) -> None:
-    made = request(audio)
+    requested = request(audio)
 
-    answer = cancel_processing(made.processing)
+    answer = cancel_processing(requested.processing)
     work_off()
 
     assert answer is True
@@ -519,25 +467,25 @@ def test_a_run_that_is_cancelled_before_it_begins_never_does(audio: ScriptedAudi
 def test_a_run_that_is_cancelled_in_the_middle_leaves_nothing_to_do(
     audio: ScriptedAudio, stored: Path
 ) -> None:
-    made = request(audio)
+    requested = request(audio)
     drain(TRANSCRIPTION)
     assert len(chunk_files(stored)) >= 4
 
-    cancel_processing(made.processing)
+    cancel_processing(requested.processing)
     work_off()
 
-    made.transcript.refresh_from_db()
+    requested.transcript.refresh_from_db()
     assert set(ChunkTask.objects.values_list("status", flat=True)) == {JobStatus.CANCELLED}
     assert ProcessingTask.objects.get().status == ProcessingStatus.CANCELLED
-    assert made.transcript.text == ""
+    assert requested.transcript.text == ""
     assert chunk_files(stored) == []
 
 
 def test_a_run_that_is_cancelled_while_it_is_cut_stops_cutting(
     audio: ScriptedAudio, stored: Path, on_store: OnStore
 ) -> None:
-    made = request(audio)
-    on_store(lambda name: "/000001-" in name and cancel_processing(made.processing))
+    requested = request(audio)
+    on_store(lambda name: "/000001-" in name and cancel_processing(requested.processing))
 
     work_off()
 
@@ -547,10 +495,10 @@ def test_a_run_that_is_cancelled_while_it_is_cut_stops_cutting(
 
 
 def test_what_a_worker_heard_of_a_cancelled_run_is_refused(audio: ScriptedAudio) -> None:
-    made = request(audio)
+    requested = request(audio)
     drain(TRANSCRIPTION)
     [claimed] = ChunkTask.objects.claim(queue_name=CHUNKS, worker=WorkerFactory.create())
-    cancel_processing(made.processing)
+    cancel_processing(requested.processing)
 
     accepted = ChunkTask.objects.complete(claimed, result=[])
 

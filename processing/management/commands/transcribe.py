@@ -7,12 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path, PurePath
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.management.arguments import positive
-from processing.engines.registry import engine_names
 from processing.exceptions import ProcessingError
+from processing.management.asking import add_request_arguments, request_of
 from processing.management.delivery import (
     DONE,
     FAILED,
@@ -34,7 +33,7 @@ from processing.services.addresses import AllowedHosts
 from processing.services.exports import FORMATS
 from processing.services.fetching import DEFAULT_RULES, FetchRules, fetch_recording
 from processing.services.orchestrator import cancel_processing
-from processing.services.requesting import TranscriptRequest, choose_engine
+from processing.services.requesting import TranscriptRequest
 from processing.services.submission import submit_recording
 
 #: Formats of which two in one file are no longer that format.
@@ -61,14 +60,7 @@ class Command(BaseCommand):
             metavar="FORMAT[,FORMAT]",
             help=f"of: {', '.join(FORMATS)} (default: text)",
         )
-        parser.add_argument(
-            "--language", default="", help="ISO 639-1 code, such as en (default: the engine's)"
-        )
-        parser.add_argument(
-            "--engine",
-            default="",
-            help=f"one of: {', '.join(engine_names())} (default: {settings.ENGINE})",
-        )
+        add_request_arguments(parser)
         places = parser.add_mutually_exclusive_group()
         places.add_argument(
             "--output-dir", type=Path, metavar="DIRECTORY", help="write files there, named alike"
@@ -121,7 +113,8 @@ class Command(BaseCommand):
             format_name=self._formats[0],
             is_one_of_many=len(sources) > 1,
         )
-        self._check_engine(options["engine"], options["language"])
+        self._workspace = Workspace.objects.default()
+        self._asked = request_of(options, self._workspace)
         codes = self._queue(sources) if options["no_wait"] else self._deliver(sources)
         if len(sources) > 1 and not options["no_wait"]:
             words = {DONE: "done", PARTIAL: "with gaps", FAILED: "failed"}
@@ -158,12 +151,6 @@ class Command(BaseCommand):
         if wrong:
             raise CommandError(wrong, returncode=USAGE)
         return sources
-
-    def _check_engine(self, name: str, language: str) -> None:
-        try:
-            choose_engine(name, language)
-        except ProcessingError as error:
-            raise CommandError(str(error), returncode=USAGE) from error
 
     def _queue(self, sources: list[Source]) -> Counter[int]:
         codes: Counter[int] = Counter()
@@ -254,10 +241,9 @@ class Command(BaseCommand):
         return submit_recording(
             source=file,
             name=name,
-            workspace=Workspace.objects.default(),
-            engine=self._options["engine"],
-            language=self._options["language"],
+            workspace=self._workspace,
             sha256=sha256,
+            **self._asked,
         ).request
 
     def _interrupted(self, orders: list[Order]) -> None:

@@ -14,13 +14,11 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from jobs.management.terminal import FAILED, USAGE, OperatorCommand
-from processing.engines.registry import engine_names
-from processing.exceptions import ProcessingError
+from processing.management.asking import add_request_arguments, request_of
 from processing.management.migrating import ensure_migrated
 from processing.management.names import one_line
 from processing.models import Workspace
 from processing.services import local_workers
-from processing.services.requesting import choose_engine
 from processing.services.watching import (
     DONE,
     REJECTED,
@@ -52,14 +50,7 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--workspace", default="", metavar="SLUG", help="whose they are (default: default)"
         )
-        parser.add_argument(
-            "--engine",
-            default="",
-            help=f"one of: {', '.join(engine_names())} (default: {settings.ENGINE})",
-        )
-        parser.add_argument(
-            "--language", default="", help="ISO 639-1 code, such as en (default: the engine's)"
-        )
+        add_request_arguments(parser)
         parser.add_argument(
             "--stable-seconds",
             type=seconds,
@@ -94,13 +85,11 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = self._folder(options["folder"])
-        self._check_engine(options["engine"], options["language"])
         ensure_migrated()
+        workspace = self._workspace(options["workspace"])
         watcher = FolderWatcher(
             folder,
-            hand_in=HandIn(
-                self._workspace(options["workspace"]), options["engine"], options["language"]
-            ),
+            hand_in=HandIn(workspace, **request_of(options, workspace)),
             done_folder=None if options["delete"] else self._done(folder, options["move_to"]),
             stable_seconds=options["stable_seconds"],
         )
@@ -191,12 +180,6 @@ class Command(OperatorCommand):
         if folder.is_relative_to(done):
             raise CommandError("--move-to would leave the files in the folder", returncode=USAGE)
         return done
-
-    def _check_engine(self, name: str, language: str) -> None:
-        try:
-            choose_engine(name, language)
-        except ProcessingError as error:
-            raise CommandError(str(error), returncode=USAGE) from error
 
     def _workspace(self, slug: str) -> Workspace:
         if not slug:
