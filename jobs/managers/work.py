@@ -244,7 +244,9 @@ class WorkQuerySet(models.QuerySet[W]):
         with transaction.atomic(using=self.db):
             if self._current(work)._transition(event, [work.pk], **_ended(**changes)) != 1:
                 return False
-            work.refresh_from_db()
+            for name, value in changes.items():
+                setattr(work, name, value)
+            work.refresh_from_db(fields=["status", "completed_at", "lease_expires_at"])
             self._follow([work])
         return True
 

@@ -41,13 +41,13 @@ class EngineLimits:
     max_concurrency: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class AudioClip:
     """A stretch of decoded mono audio.
 
     ``samples`` has shape ``(n,)`` and holds signed 16-bit PCM at ``SAMPLE_RATE``;
     ``start_sample`` is where the clip begins on the recording's clock; ``flac`` is the same as a
-    file, where one is at hand.
+    file, where one is at hand: who needs no samples should not ask for them then.
     """
 
     samples: NDArray[np.int16]

@@ -111,7 +111,8 @@ class OpenAIEngine:
         fields = _fields(parameters) | {"model": self._settings.model}
         if language != AUTO:
             fields["language"] = language
-        if clip.duration_seconds < MIN_CLIP_SECONDS or not clip.samples.any():
+        is_silent = clip.flac is None and not clip.samples.any()
+        if clip.duration_seconds < MIN_CLIP_SECONDS or is_silent:
             return Speech((), language)
         limit = self.limits.max_clip_seconds
         if limit is not None and clip.duration_seconds > limit:

@@ -51,10 +51,6 @@ class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)
 
-    def with_limit(self) -> Self:
-        """Those that may have only so many chunks transcribed at once."""
-        return self.filter(max_concurrent_chunks__isnull=False)
-
     def for_transcript(self, transcript: Transcript) -> Self:
         return self.filter(transcript=transcript)
 

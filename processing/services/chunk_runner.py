@@ -12,8 +12,7 @@ from typing import Any
 from caching.backend import get_cache
 from caching.invalidation import tags_of
 from jobs.exceptions import PermanentError, Postponed, TransientError
-from processing.audio.decode import decode_all
-from processing.audio.envelope import Samples
+from processing.audio.stored_clip import StoredClip
 from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Timing
 from processing.engines.registry import get_engine
 from processing.exceptions import BreakerIsOpen, EngineIsAway, ProcessingError
@@ -53,8 +52,8 @@ def run_chunk(chunk: ChunkTask) -> dict[str, Any]:
         known = ChunkTask.objects.heard_before(
             cache_key=chunk.cache_key, workspace_id=chunk.workspace_id
         )
-        if known is not None and known.result is not None:
-            return dict(known.result)
+        if known is not None:
+            return known
         began = time.perf_counter()
         speech = _heard(chunk)
         busy_seconds = time.perf_counter() - began
@@ -91,21 +90,27 @@ def _heard(chunk: ChunkTask) -> Speech:
     answers = [speech_of(kept) for kept in cache.get(key, ())] if chunk.attempt > 1 else []
     windows: list[Window] = []
     try:
-        with chunk.audio.open("rb") as file:
-            flac = file.read()
-        samples = decode_all(flac)
-        if not answers:
-            answers.append(_asked(chunk, AudioClip(samples, chunk.start_sample, flac)))
         energy = energy_of(chunk)
+        if energy is not None and energy.is_digital_silence:
+            return Speech((), chunk.processing.transcript.language)
+        clip = _clip(chunk)
+        if not answers:
+            answers.append(_asked(chunk, clip))
         windows = [] if energy is None else missed_speech(answers[0], energy)
         for window in windows[len(answers) - 1 :]:
-            answers.append(_asked_again(chunk, samples, window, answers[0].language))
+            answers.append(_asked_again(chunk, clip, window, answers[0].language))
     except (TransientError, Postponed):
         if answers:
             kept = [stored(answer) for answer in answers]
             cache.set(key, kept, ANSWERS_KEPT_FOR.total_seconds(), tags=_tags(chunk))
         raise
     return _together(answers, windows)
+
+
+def _clip(chunk: ChunkTask) -> AudioClip:
+    sample_count = chunk.end_sample - chunk.start_sample
+    with chunk.audio.open("rb") as file:
+        return StoredClip(file.read(), sample_count=sample_count, start_sample=chunk.start_sample)
 
 
 def _asked(chunk: ChunkTask, clip: AudioClip) -> Speech:
@@ -117,11 +122,12 @@ def _asked(chunk: ChunkTask, clip: AudioClip) -> Speech:
     )
 
 
-def _asked_again(chunk: ChunkTask, samples: Samples, window: Window, language: str) -> Speech:
+def _asked_again(chunk: ChunkTask, clip: AudioClip, window: Window, language: str) -> Speech:
     """Return what is heard in a part of a chunk, on the chunk's clock."""
     first, last = (round(seconds * SAMPLE_RATE) for seconds in window)
     try:
-        speech = _asked(chunk, AudioClip(samples[first:last], chunk.start_sample + first))
+        part = AudioClip(clip.samples[first:last], clip.start_sample + first)
+        speech = _asked(chunk, part)
     except PermanentError as error:
         logger.warning("%s: nothing was heard from %.1f to %.1f s: %s", chunk, *window, error)
         return Speech((), language)

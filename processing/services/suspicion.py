@@ -14,6 +14,9 @@ from processing.services.alignment import normalized
 #: Frames of the energy envelope are this long.
 ENERGY_STEP_SECONDS = 0.1
 
+#: Below full scale, what a decoder makes of nothing at all.
+DIGITAL_SILENCE_DB = 96
+
 #: The quietest level an envelope can hold, in dB below full scale.
 QUIETEST_DB = 255
 
@@ -48,6 +51,11 @@ class Energy:
     @property
     def duration_seconds(self) -> float:
         return len(self.levels) * ENERGY_STEP_SECONDS
+
+    @property
+    def is_digital_silence(self) -> bool:
+        """Whether nothing is louder than the quietest sound that 16 bits can hold."""
+        return all(level >= DIGITAL_SILENCE_DB for level in self.levels)
 
     def speech_seconds(self, start: float, end: float) -> float:
         """Return how much of ``[start, end)`` is no pause."""
