@@ -13,6 +13,8 @@ from caching.breaker import Breaker
 from caching.exceptions import LevelIsAway
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.redis
+
 SOON = 0.01
 
 

@@ -29,6 +29,8 @@ from tests.caching.level_contract import (
 )
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.redis
+
 T = TypeVar("T")
 
 NAMESPACE = "test[*]"

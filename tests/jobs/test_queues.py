@@ -10,6 +10,8 @@ from pytest_django import Settings
 
 from jobs import queues
 
+pytestmark = pytest.mark.redis
+
 Count = Callable[[str], int]
 
 

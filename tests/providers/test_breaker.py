@@ -33,6 +33,8 @@ from tests.caching.servers import OwnRedis
 from tests.providers.callers import Prober
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.redis
+
 URL = settings.REDIS_URL
 
 #: Stays open for as long as a test may take.

@@ -13,6 +13,8 @@ from processing.providers.circuit import Circuit, CircuitPolicy, CircuitStatus, 
 if TYPE_CHECKING:
     import redis
 
+pytestmark = pytest.mark.redis
+
 SECOND = 1_000_000
 POLICY = CircuitPolicy(
     minimum_calls=3,

@@ -16,6 +16,8 @@ from processing.providers.gcra import PAUSE, Charge, Meter, Note
 if TYPE_CHECKING:
     import redis
 
+pytestmark = pytest.mark.redis
+
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 

@@ -24,6 +24,8 @@ from tests.waiting import wait_for
 if TYPE_CHECKING:
     import redis
 
+pytestmark = pytest.mark.redis
+
 WORKERS = 6
 URL = settings.REDIS_URL
 SLOTS = "rate:{t}:slots"
