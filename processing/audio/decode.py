@@ -85,6 +85,22 @@ def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
         yield from frames
 
 
+def decode_span(
+    file: IO[bytes], start: int, end: int, *, channel: int | None = None
+) -> NDArray[np.int16]:
+    """Return the samples ``[start, end)`` of a seekable file, as far as there are any.
+
+    All that is before them is decoded, and not kept.
+    """
+    kept, position = [np.empty(0, np.int16)], 0
+    for block in decode(file, channel=channel):
+        kept.append(block[max(start - position, 0) : max(end - position, 0)])
+        position += len(block)
+        if position >= end:
+            break
+    return np.concatenate(kept)
+
+
 def decode_all(data: bytes, *, channel: int | None = None) -> NDArray[np.int16]:
     """Decode a short file held in memory into one array of shape ``(n,)``."""
     return np.concatenate(list(decode(BytesIO(data), channel=channel)))

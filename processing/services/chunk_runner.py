@@ -12,6 +12,7 @@ from typing import Any
 from caching.backend import get_cache
 from caching.invalidation import tags_of
 from jobs.exceptions import PermanentError, Postponed, TransientError
+from processing.audio.decode import decode_span
 from processing.audio.stored_clip import StoredClip
 from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Timing
 from processing.engines.registry import get_engine
@@ -108,9 +109,18 @@ def _heard(chunk: ChunkTask) -> Speech:
 
 
 def _clip(chunk: ChunkTask) -> AudioClip:
-    sample_count = chunk.end_sample - chunk.start_sample
-    with chunk.audio.open("rb") as file:
-        return StoredClip(file.read(), sample_count=sample_count, start_sample=chunk.start_sample)
+    """Return the audio of a chunk, from the recording when its own file is not there.
+
+    A planner that is interrupted in the moment of its commit cannot know of it, and deletes it.
+    """
+    start, end = chunk.start_sample, chunk.end_sample
+    try:
+        with chunk.audio.open("rb") as file:
+            return StoredClip(file.read(), sample_count=end - start, start_sample=start)
+    except FileNotFoundError:
+        logger.warning("%s has no file and is cut from the recording again", chunk)
+    with chunk.processing.transcript.recording.file.open("rb") as file:
+        return AudioClip(decode_span(file, start, end, channel=chunk.channel), start)
 
 
 def _asked(chunk: ChunkTask, clip: AudioClip) -> Speech:

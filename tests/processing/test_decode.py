@@ -9,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from pytest_django import Settings
 
-from processing.audio.decode import decode, decode_all
+from processing.audio.decode import decode, decode_all, decode_span
 from processing.audio.flac import encode_flac, seconds_within
 from processing.engines.base import SAMPLE_RATE
 from processing.exceptions import AudioTooLarge, UnreadableAudio
+from tests.factories.audio import wav_bytes
 from tests.processing import media
 
 
@@ -238,3 +239,14 @@ def with_pitches(suffix: str, pitches: Sequence[int]) -> bytes:
             container.mux(stream.encode(piece))
         container.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 10), (7_000, 23_457), (30_000, 10**9), (10**9, 10**9 + 5)]
+)
+def test_a_span_is_what_lies_between_its_ends(start: int, end: int) -> None:
+    recording = wav_bytes(3.0)
+
+    span = decode_span(BytesIO(recording), start, end)
+
+    assert np.array_equal(span, decode_all(recording)[start:end])

@@ -154,6 +154,20 @@ def test_silence_is_a_complete_transcript_without_words(audio: ScriptedAudio) ->
     assert (transcript.text, transcript.segments, transcript.gaps) == ("", [], [])
 
 
+def test_a_chunk_whose_file_is_gone_is_cut_from_the_recording_again(
+    audio: ScriptedAudio, stored: Path
+) -> None:
+    made = request(audio)
+    drain(TRANSCRIPTION)
+    for path in chunk_files(stored)[1:3]:
+        path.unlink()
+
+    work_off()
+
+    made.transcript.refresh_from_db()
+    assert (made.transcript.text, made.transcript.gaps) == (audio.text, [])
+
+
 def test_a_merge_that_is_run_again_changes_nothing(audio: ScriptedAudio) -> None:
     transcript, processing = run(audio)
     ended_at = processing.completed_at
