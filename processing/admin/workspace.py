@@ -57,10 +57,13 @@ class WorkspaceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
     list_display = ("name", "slug", "shown_engines", "max_concurrent_chunks", "created_at")
     search_fields = ("name", "slug")
     show_full_result_count = False
-    fields = ("name", "slug", "engines", "max_concurrent_chunks", "created_at")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        fields = ["name", "slug", "engines", "max_concurrent_chunks"]
+        return fields if obj is None else [*fields, "created_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["created_at"] if obj is None else ["slug", "created_at"]
+        return [] if obj is None else ["slug", "created_at"]
 
     def get_prepopulated_fields(
         self, request: HttpRequest, obj: Any = None

@@ -127,6 +127,15 @@ def test_worker_is_live_gone_or_stopped(admin_client: Client) -> None:
         assert response.content.decode().count(f'<span class="badge badge-{state}">') == 1
 
 
+def test_a_workspace_that_is_not_there_yet_shows_no_time_of_creation(
+    admin_client: Client,
+) -> None:
+    text = admin_client.get(page(Workspace, "add")).content.decode()
+
+    assert "Max concurrent chunks" in text
+    assert "Created at" not in text
+
+
 def test_workspace_keeps_the_slug_it_was_given(admin_client: Client) -> None:
     workspace = WorkspaceFactory.create()
 

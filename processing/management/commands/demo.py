@@ -14,7 +14,7 @@ from processing.choices import ProcessingStatus
 from processing.management.follow import follow
 from processing.management.migrating import ensure_migrated
 from processing.models import Transcript, Workspace
-from processing.services.local_workers import local_workers
+from processing.services.local_workers import WorkersDied, local_workers
 from processing.services.progress import clock
 from processing.services.submission import submit_recording
 
@@ -48,14 +48,17 @@ class Command(BaseCommand):
         )
         if not request.is_cached:
             self.stderr.write(f"Starting {WORKER_COUNT} workers and a sweeper.")
-        with nullcontext() if request.is_cached else local_workers(WORKER_COUNT) as workers:
-            processing = follow(
-                request.processing,
-                description=RECORDING.name,
-                stream=sys.stderr,
-                check=workers.check if workers else lambda: None,
-            )
-            elapsed = time.monotonic() - started
+        try:
+            with nullcontext() if request.is_cached else local_workers(WORKER_COUNT) as workers:
+                processing = follow(
+                    request.processing,
+                    description=RECORDING.name,
+                    stream=sys.stderr,
+                    check=workers.check if workers else lambda: None,
+                )
+                elapsed = time.monotonic() - started
+        except WorkersDied as error:
+            raise CommandError(str(error)) from error
         if processing.status != ProcessingStatus.COMPLETED:
             raise CommandError(f"{processing.status}: {processing.error_message}")
         transcript = Transcript.objects.get(pk=request.transcript.pk)
