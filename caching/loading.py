@@ -91,7 +91,7 @@ class Loading:
         found = self._hierarchy.lookup.found(key)
         if found.entry is not None:
             if self._is_to_be_refreshed(found.entry, policy) and not self._has_failed(key):
-                self._begin(key, loader, policy)
+                self._refresh(key, found.entry, loader, policy)
             return found.value
         stale = found.stale if policy.stale_seconds else None
         if stale is not None and self._has_failed(key):
@@ -136,10 +136,17 @@ class Loading:
             if is_leader or is_behind or not flight.is_abandoned():
                 return flight
 
-    def _begin(self, key: CacheKey, loader: Callable[[], Any], policy: LoadPolicy) -> None:
-        """Have a value loaded, unless that is being done; nobody waits for it."""
+    def _refresh(
+        self, key: CacheKey, entry: Entry, loader: Callable[[], Any], policy: LoadPolicy
+    ) -> None:
+        """Have a new value loaded while ``entry`` is good, unless that is being done."""
         flight, is_leader = self._hierarchy.flights.join(key.full)
-        if is_leader:
+        if not is_leader:
+            return
+        if self._has_failed(key):  # and that flight ended after the caller had looked
+            flight.land(entry)
+            self._hierarchy.flights.end(flight)
+        else:
             self._fly_behind(flight, key, loader, policy)
 
     def _fly_behind(
