@@ -273,7 +273,7 @@ class CacheEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscr
             )
         count = 0
         for start in range(0, len(rows), BATCH):
-            keys = map(cache.key_of, rows[start : start + BATCH])
+            keys = cache.keys_of(rows[start : start + BATCH])
             count += cache.hierarchy.writes.delete_many(keys)
         level = messages.SUCCESS if count else messages.WARNING
         others = "" if count == len(rows) else "; the others had no fresh value"

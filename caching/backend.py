@@ -253,10 +253,11 @@ class MultiLevelCache(BaseCache):
         """Return a pattern of callers' keys as one of complete keys."""
         return Glob(pattern).prefixed(self.make_key("", version))
 
-    def key_of(self, full: str) -> CacheKey:
-        """Return the key that the levels know as ``full``, be it of another version."""
-        prefix, policy = self.hierarchy.prefixes.of(full.removeprefix(self.make_key("")))
-        return CacheKey.of(full, prefix, policy.levels)
+    def keys_of(self, fulls: Iterable[str]) -> list[CacheKey]:
+        """Return the keys that the levels know as ``fulls``, be they of another version."""
+        before, of = self.make_key(""), self.hierarchy.prefixes.of
+        prefixed = ((full, *of(full.removeprefix(before))) for full in fulls)
+        return [CacheKey.of(full, prefix, policy.levels) for full, prefix, policy in prefixed]
 
     def _key(self, key: Any, version: int | None) -> CacheKey:
         is_str = type(key) is str  # what equals another key may be written differently

@@ -29,6 +29,9 @@ class Listener(Protocol):
     def tags_bumped(self, versions: dict[str, int]) -> None:
         """These tags have these versions now."""
 
+    def matching_deleted(self, pattern: str) -> None:
+        """The complete keys that match were deleted."""
+
     def cleared(self) -> None:
         """Everything was forgotten."""
 
@@ -66,6 +69,10 @@ class Backplane:
     def tags_bumped(self, versions: dict[str, int]) -> bytes:
         """Return the message that says so."""
         return self._message("tags", versions)
+
+    def matching_deleted(self, pattern: str) -> bytes:
+        """Return the message that says so."""
+        return self._message("pattern", {pattern: 0})
 
     def cleared(self) -> bytes:
         """Return the message that says so."""
@@ -120,5 +127,8 @@ class Backplane:
             self._listener.keys_written(versions)
         elif kind == "tags":
             self._listener.tags_bumped(versions)
+        elif kind == "pattern":
+            for pattern in versions:
+                self._listener.matching_deleted(pattern)
         elif kind == "clear":
             self._listener.cleared()

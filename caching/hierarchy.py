@@ -28,6 +28,7 @@ from caching.levels.redis import RedisLevel
 from caching.loading import Loading
 from caching.lookup import Lookup
 from caching.options import MEMORY_CAP_SECONDS, CacheOptions, Prefixes
+from caching.patterns import Glob
 from caching.repair import Repair
 from caching.singleflight import SingleFlight
 from caching.statistics import Statistics
@@ -35,6 +36,7 @@ from caching.tags import TagRegistry
 from caching.writes import Writes
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Collection
 
     from caching.entries import Entry
@@ -106,6 +108,13 @@ class CacheHierarchy:
         is_told = self.backplane.is_connected
         return min(end, time.time() + (MEMORY_CAP_SECONDS if is_told else BLIND_SECONDS))
 
+    def drop_matching(self, pattern: Glob) -> Counter[str]:
+        """Have this process forget what matches, as ``MemoryLevel`` does, and join no flight
+        for it any more."""
+        alone = self.memory.drop_matching(pattern)
+        self.flights.invalidate(*pattern.among(self.flights.keys_loading()))
+        return alone
+
     # What the backplane tells
 
     def keys_written(self, versions: dict[str, int]) -> None:
@@ -119,6 +128,9 @@ class CacheHierarchy:
     def tags_bumped(self, versions: dict[str, int]) -> None:
         self.tags.learn(versions)
         self.flights.invalidate_all()
+
+    def matching_deleted(self, pattern: str) -> None:
+        self.drop_matching(Glob(pattern))
 
     def cleared(self) -> None:
         self.tags.distrust()

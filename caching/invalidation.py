@@ -1,7 +1,6 @@
 """Taking things out of the cache: by key, pattern, tag, age, or because memory is short."""
 
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,11 +10,12 @@ from django.db import transaction
 from caching.exceptions import InvalidPattern
 from caching.models import CacheEntry
 from caching.patterns import Glob
+from caching.sweep import Sweep
 
 if TYPE_CHECKING:
     from caching.backend import MultiLevelCache
 
-#: Keys that are deleted at once, and rows that are purged at once.
+#: Rows that are purged at once.
 BATCH = 1_000
 
 #: Under memory pressure, the share of its bytes that a process may keep.
@@ -45,7 +45,12 @@ class CacheInvalidator:
         """
         if Glob(pattern).matches_everything and not is_confirmed:
             raise InvalidPattern(f"{pattern!r} matches every key: confirm that all are to go")
-        return self._now_and_after_commit(lambda: self._delete_matching(pattern))
+        return self._now_and_after_commit(lambda: sum(self.sweep(pattern)))
+
+    def sweep(self, pattern: str) -> Iterator[int]:
+        """Delete the keys that match, in batches; yield how many values each of them had."""
+        cache = self._cache
+        return Sweep(cache.hierarchy, cache.glob(pattern), cache.keys_of).batches()
 
     def invalidate_tags(self, *tags: str) -> None:
         """Make everything that has one of these tags a miss, however its key is hashed."""
@@ -94,22 +99,13 @@ class CacheInvalidator:
             int(memory.max_bytes * PRESSURE_SHARE) if max_bytes is None else max_bytes
         )
 
-    def _delete_matching(self, pattern: str) -> int:
-        cache, lookup = self._cache, self._cache.hierarchy.lookup
-        glob = cache.glob(pattern)
-        count = 0
-        keys = iter(lookup.anywhere(glob))
-        while batch := list(islice(keys, BATCH)):
-            count += cache.hierarchy.writes.delete_many(map(cache.key_of, batch))
-        return count
-
     def _erased(self, tags: tuple[str, ...]) -> int:
         self._cache.invalidate_tags(*tags)
         keys = CacheEntry.objects.none()
         for tag in tags:
             keys = keys | CacheEntry.objects.with_tag(tag)
         names = list(keys.values_list("key", flat=True))
-        return self._cache.hierarchy.writes.delete_many(map(self._cache.key_of, names))
+        return self._cache.hierarchy.writes.delete_many(self._cache.keys_of(names))
 
     def _invalidated(self, tags: tuple[str, ...]) -> int:
         self._cache.invalidate_tags(*tags)

@@ -205,9 +205,7 @@ class Loading:
         entry = self.entry(key, value, policy).tagged(tags)
         seconds = policy.seconds(value)
         if seconds is None or seconds > 0:
-            h = self._hierarchy
-            lease = token if h.keeper.leases.get(key.full) == token else None
-            h.writes.put(key, entry, value, expected=base.version, lease=lease)
+            self._hierarchy.writes.put(key, entry, value, expected=base.version, lease=token)
         return entry
 
     def _wait_for_lease(self, flight: Flight, key: CacheKey, token: str) -> Entry | None:

@@ -157,19 +157,6 @@ class Lookup:
                             seen.add(key)
                             yield key
 
-    def anywhere(self, pattern: Glob) -> set[str]:
-        """Return the complete keys that match and are held, or being loaded, here or elsewhere."""
-        h = self._hierarchy
-        keys = set(filter(pattern.matches, h.flights.keys_loading()))
-        keys.update(filter(pattern.matches, self._memory.keys()))
-        if h.has_redis:
-            with suppress(LevelIsAway), h.redis_breaker:
-                keys.update(h.redis.held_keys(pattern))
-        if h.has_database:
-            with suppress(LevelIsAway), h.database_breaker:
-                keys.update(h.database.keys(pattern))
-        return keys
-
     def _stale_in_memory(self, key: CacheKey, ticket: int) -> Found:
         """Return what memory alone has of a key that is not fresh; its ticket is its version."""
         slot = self._memory.get(key.full)

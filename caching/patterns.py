@@ -1,6 +1,7 @@
 """One grammar for the patterns by which keys are found: that of Redis, over characters."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, takewhile
@@ -58,6 +59,11 @@ class Glob:
         """Say whether the whole of ``key`` matches, in time proportional to its length."""
         return self._regex.fullmatch(key) is not None
 
+    def among(self, keys: Iterable[str]) -> list[str]:
+        """Return those of the keys that match."""
+        beginning, matched = self.literal_prefix, self._regex.fullmatch
+        return [key for key in keys if key.startswith(beginning) and matched(key)]
+
     @property
     def matches_everything(self) -> bool:
         """Whether no key can fail to match."""
@@ -67,6 +73,13 @@ class Glob:
     def literal_prefix(self) -> str:
         """The characters that every match begins with, as far as they are written out."""
         return "".join(p.literal for p in takewhile(lambda p: p.literal, self._pieces))
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether ``redis_superset`` matches nothing more, as there are but literals and few
+        runs."""
+        is_known = all(piece.literal or piece is _RUN for piece in self._pieces)
+        return is_known and len(self._segments) <= MAX_RUNS + 1
 
     @cached_property
     def redis_superset(self) -> str:

@@ -6,10 +6,12 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from caching.exceptions import LevelIsAway, RedisIsAway
-from caching.levels.base import TAG_MARK
+from caching.levels.base import PATTERN_MARK, TAG_MARK
+from caching.patterns import Glob
 from caching.tags import EVERYTHING
 from caching.writes import TOMBSTONE_SECONDS
 
@@ -131,7 +133,12 @@ class Repair:
 
     def _forget_in_redis(self, names: list[str]) -> None:
         h = self._hierarchy
-        keys, tags = _sorted_out(names)
+        keys, tags, patterns = _sorted_out(names)
+        for pattern in patterns:
+            held = h.redis.held_keys(pattern)
+            while batch := list(islice(held, BATCH)):
+                h.redis.forget(batch)
+            h.redis.publish(h.backplane.matching_deleted(pattern.pattern))
         if keys:
             h.redis.forget(keys)
             h.redis.publish(h.backplane.keys_written(dict.fromkeys(keys, 0)))
@@ -144,8 +151,8 @@ class Repair:
     def _renew_in_database(self, names: list[str]) -> None:
         """Write what Redis has had meanwhile, unless the database has had something since."""
         h = self._hierarchy
-        keys, tags = _sorted_out(names)
-        for key in keys:
+        keys, tags, patterns = _sorted_out(names)
+        for key in chain(keys, *map(h.database.held_keys, patterns)):
             held = h.database.get(key)
             entry = h.redis.get(key) if h.has_redis and not h.redis_breaker.is_open else None
             if entry is not None and entry.payload is not None:
@@ -169,7 +176,9 @@ class Repair:
             h.redis.publish(h.backplane.tags_bumped(versions))
 
 
-def _sorted_out(names: list[str]) -> tuple[list[str], list[str]]:
-    """Return the keys and the tags among names."""
-    tags = [name.removeprefix(TAG_MARK) for name in names if name.startswith(TAG_MARK)]
-    return [name for name in names if not name.startswith(TAG_MARK)], tags
+def _sorted_out(names: list[str]) -> tuple[list[str], list[str], list[Glob]]:
+    """Return the keys, the tags and the patterns among names."""
+    tags = [name[len(TAG_MARK) :] for name in names if name.startswith(TAG_MARK)]
+    patterns = [name[len(PATTERN_MARK) :] for name in names if name.startswith(PATTERN_MARK)]
+    keys = [name for name in names if not name.startswith((TAG_MARK, PATTERN_MARK))]
+    return keys, tags, list(map(Glob, patterns))

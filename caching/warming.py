@@ -54,7 +54,7 @@ class CacheWarmer:
             return WarmingReport(0, 0)
         warmed_count = 0
         for start in range(0, len(wanted), BATCH):
-            keys = [self._cache.key_of(full) for full in wanted[start : start + BATCH]]
+            keys = self._cache.keys_of(wanted[start : start + BATCH])
             missing = [key for key in keys if hierarchy.memory.get(key.full) is None]
             warmed_count += len(hierarchy.lookup.many(missing))
             hierarchy.statistics.forget_reads([key.full for key in missing])  # nobody asked

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from caching.hierarchy import CacheHierarchy
     from caching.keys import CacheKey
 
-#: How long a tombstone keeps out what was read, or begun to be loaded, before a deletion: where
-#: writes are numbered, and in Redis where the database numbers them.
+#: How long a tombstone keeps out what was read, or begun to be loaded, before a deletion: in the
+#: database, and in Redis where the database numbers the writes. Where Redis does, none is needed:
+#: who stores there what was begun before has a version that is gone, or has lost the lease.
 TOMBSTONE_SECONDS = 3600.0
 FOLLOWER_TOMBSTONE_SECONDS = 10.0
 
@@ -103,6 +104,8 @@ class Writes:
         """Put tombstones in the place of keys; return how many had a fresh value."""
         h = self._hierarchy
         by_name = {key.full: key for key in keys}
+        if not by_name:
+            return 0
         now = time.time()
         existed = {
             full
@@ -122,10 +125,7 @@ class Writes:
             except LevelIsAway:
                 noted = False
                 h.repair.missed_by_database(decided)
-        for is_follower, seconds in (
-            (True, FOLLOWER_TOMBSTONE_SECONDS),
-            (False, TOMBSTONE_SECONDS),
-        ):
+        for is_follower, discard_at in ((True, now + FOLLOWER_TOMBSTONE_SECONDS), (False, None)):
             names = [
                 full
                 for full, key in by_name.items()
@@ -134,7 +134,7 @@ class Writes:
             if names:
                 try:
                     with h.redis_breaker:
-                        existed |= h.redis.delete_many(names, discard_at=now + seconds).keys()
+                        existed |= h.redis.delete_many(names, discard_at=discard_at).keys()
                 except LevelIsAway:
                     if not (noted and is_follower):
                         h.repair.missed_by_redis(names)
@@ -142,7 +142,7 @@ class Writes:
         h.flights.invalidate(*by_name)
         for prefix, count in Counter(key.prefix for key in by_name.values()).items():
             self._statistics.add(Event.DELETION, prefix, count=count)
-        self._publish(h.backplane.keys_written(dict.fromkeys(by_name, 0)))
+        self.publish(h.backplane.keys_written(dict.fromkeys(by_name, 0)))
         return len(existed)
 
     def invalidate_tags(self, names: Collection[str]) -> None:
@@ -171,7 +171,7 @@ class Writes:
         versions = versions or dict.fromkeys(names, time.time_ns() // 1000)
         h.tags.learn(versions)
         h.flights.invalidate_all()
-        self._publish(h.backplane.tags_bumped(versions))
+        self.publish(h.backplane.tags_bumped(versions))
 
     def clear(self) -> None:
         """Forget everything. What is on its way from one level to another is out of date too."""
@@ -187,7 +187,7 @@ class Writes:
         h.tags.distrust()  # their versions are forgotten too
         self.invalidate_tags([EVERYTHING])
         h.memory.clear()
-        self._publish(h.backplane.cleared())
+        self.publish(h.backplane.cleared())
 
     def _put(self, key: CacheKey, entry: Entry, expected: int | None, lease: str | None) -> int:
         h = self._hierarchy
@@ -274,7 +274,7 @@ class Writes:
         message = h.backplane.keys_written({key.full: e.version for key, e in entries.items()})
         in_redis = {key.full: capped(key, e) for key, e in entries.items() if key.in_redis}
         if not in_redis:
-            self._publish(message)
+            self.publish(message)
             return
         try:
             with h.redis_breaker:
@@ -283,7 +283,8 @@ class Writes:
             if not noted:
                 h.repair.missed_by_redis(in_redis)
 
-    def _publish(self, message: bytes) -> None:
+    def publish(self, message: bytes) -> None:
+        """Tell the other processes, if they can be told."""
         if self._hierarchy.has_redis:
             with suppress(LevelIsAway), self._hierarchy.redis_breaker:
                 self._hierarchy.redis.publish(message)

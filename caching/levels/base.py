@@ -65,7 +65,7 @@ class SharedLevel(Protocol):
     def note_repairs(self, names: Collection[str]) -> None:
         """Remember what was written while the other level was away, for its return.
 
-        ``names`` are keys, and tags with ``TAG_MARK`` before them.
+        ``names`` are keys, tags with ``TAG_MARK`` and patterns with ``PATTERN_MARK`` before them.
         """
 
     def repairs(self, limit: int) -> list[str]:
@@ -87,5 +87,6 @@ class SharedLevel(Protocol):
         """Give back what connects this process to the level."""
 
 
-#: Before the name of a tag in a list of keys.
+#: Before the name of a tag, and before a pattern, in a list of keys.
 TAG_MARK = "#"
+PATTERN_MARK = "*"

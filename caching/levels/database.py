@@ -100,9 +100,16 @@ class DatabaseLevel:
 
     def keys(self, pattern: Glob) -> Iterator[str]:
         """Yield the keys of fresh values that match, in order, in batches."""
+        return self._matching(statements.KEYS, pattern)
+
+    def held_keys(self, pattern: Glob) -> Iterator[str]:
+        """As ``keys``, but of stale values too."""
+        return self._matching(statements.HELD_KEYS, pattern)
+
+    def _matching(self, statement: str, pattern: Glob) -> Iterator[str]:
         last = ""
-        while rows := self._execute(statements.KEYS, (last, pattern.literal_prefix)):
-            yield from (key for (key,) in rows if pattern.matches(key))
+        while rows := self._execute(statement, (last, pattern.literal_prefix)):
+            yield from pattern.among(key for (key,) in rows)
             [last] = rows[-1]
 
     def clear(self) -> None:

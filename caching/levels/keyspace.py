@@ -26,9 +26,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 K = TypeVar("K", bound="RedisKeyspace")
 
-#: The most keys in one command, so that none holds up the others; fewer where it is a script.
-BATCH = 1000
+#: The most keys in one script, so that none holds up the others; and those that are looked at in
+#: one step of a search.
 SCRIPT_BATCH = 250
+SCAN_COUNT = 1000
+
+#: Who loads for longer than this is not known as one who loads.
+LOADING_SECONDS = 3600.0
 
 #: The backplane waits longer than others do: no caller waits for it.
 PUBSUB_TIMEOUT_SECONDS = 1.0
@@ -60,10 +64,14 @@ class RedisKeyspace:
         self._value = f"{namespace}:v:"
         self._tag = f"{namespace}:t:"
         self._lease = f"{namespace}:l:"
+        self._leases = f"{namespace}:leases"
         self._repairs = f"{namespace}:repairs"
         self._redis = _client(url, timeout_seconds)
         database = self._redis.connection_pool.connection_kwargs.get("db", 0)
         self._channel = f"{namespace}:{database}:backplane"  # channels know no databases
+        self._acquire = self._redis.register_script(scripts.ACQUIRE)
+        self._release = self._redis.register_script(scripts.RELEASE)
+        self._remove = self._redis.register_script(scripts.REMOVE)
         self._expire = self._redis.register_script(scripts.EXPIRE)
 
     # The connection
@@ -94,8 +102,8 @@ class RedisKeyspace:
     @reaching
     def acquire_lease(self, key: str, token: str, seconds: float) -> bool:
         """Take the lease for a key when nobody has it; it ends after ``seconds``."""
-        life = math.ceil(seconds * 1000)
-        return bool(self._redis.set(self._lease + key, token, px=life, nx=True))
+        args = (key, token, math.ceil(seconds * 1000), int(LOADING_SECONDS * 1_000_000))
+        return bool(self._acquire([self._lease + key, self._leases], args))
 
     @reaching
     def renew_leases(self, tokens: Mapping[str, str], seconds: float) -> None:
@@ -104,9 +112,16 @@ class RedisKeyspace:
             names = [self._lease + key for key in tokens]
             self._expire(names, [math.ceil(seconds * 1000), *tokens.values()])
 
+    @reaching
     def release_lease(self, key: str, token: str) -> None:
         """Give back the lease for a key when it is still the token's."""
-        self.renew_leases({key: token}, 0)
+        self._release([self._lease + key, self._leases], (key, token))
+
+    @reaching
+    def leased_keys(self, pattern: Glob) -> list[str]:
+        """Return the keys that match and have a lease, or had one until lately."""
+        leased: Any = self._redis.zrange(self._leases, 0, -1)
+        return pattern.among(key.decode() for key in leased)
 
     # Repairs
 
@@ -125,19 +140,43 @@ class RedisKeyspace:
         if names:
             self._redis.srem(self._repairs, *names)
 
+    # Keys by pattern
+
+    def held_keys(self, pattern: Glob) -> Iterator[str]:
+        """Yield the keys that match and hold a value or a tombstone; some of them twice."""
+        for names in self._scan(Glob.escape(self._value) + pattern.redis_superset):
+            yield from pattern.among(
+                name.decode(errors="replace")[len(self._value) :] for name in names
+            )
+
+    def remove_many(self, keys: Iterable[str]) -> int:
+        """Hold nothing for these keys, not even a tombstone; return for how many it did."""
+        return self._unlink(self._value + key for key in keys)
+
+    def remove_matching(self, pattern: Glob) -> Iterator[int]:
+        """As ``remove_many``, for all keys that match a plain pattern; yield how many each step
+        of the search has removed."""
+        match = Glob.escape(self._value) + pattern.redis_superset
+        cursor, count = self._removed(0, match)
+        yield count
+        while cursor:
+            cursor, count = self._removed(cursor, match)
+            yield count
+
     # All names
 
     def clear(self) -> None:
         """As ``SharedLevel`` says; leases too, but not what is noted for the other level."""
+        self._unlink([self._leases])
         for kind in (self._lease, self._value, self._tag):
             for names in self._scan(Glob.escape(kind) + "*"):
                 self._unlink(names)
 
     @reaching
-    def _unlink(self, names: Iterable[str | bytes]) -> None:
+    def _unlink(self, names: Iterable[str | bytes]) -> int:
+        """Return how many of the names there were."""
         names = list(names)
-        if names:
-            self._redis.unlink(*names)
+        return int(self._redis.unlink(*names)) if names else 0
 
     def _scan(self, match: str) -> Iterator[list[bytes]]:
         """Yield the names that match, in batches, without blocking others."""
@@ -149,8 +188,13 @@ class RedisKeyspace:
 
     @reaching
     def _scanned(self, cursor: int, match: str) -> tuple[int, list[bytes]]:
-        found: Any = self._redis.scan(cursor, match=match, count=BATCH)
+        found: Any = self._redis.scan(cursor, match=match, count=SCAN_COUNT)
         return found[0], found[1]
+
+    @reaching
+    def _removed(self, cursor: int, match: str) -> tuple[int, int]:
+        found: Any = self._remove([], [cursor, match, SCAN_COUNT])
+        return int(found[0]), found[1]
 
 
 def _client(url: str, timeout_seconds: float) -> Redis:

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from cachebox import LRUCache
 from caching.codec import decode, decoded_quickly
 from caching.copies import Copier, copier_of, size_of
 from caching.entries import Entry, Tag
+from caching.patterns import Glob
 
 #: Values of these types are handed out as they are; of all others each caller gets its own.
 IMMUTABLE = frozenset({str, bytes, int, float, bool, type(None)})
@@ -123,6 +125,21 @@ class MemoryLevel:
             for key in keys:
                 self._tickets[hash(key) % STRIPES] += 1
                 self._slots.pop(key, None)
+
+    def drop_matching(self, pattern: Glob) -> Counter[str]:
+        """Forget the keys that match; return of which prefixes were how many that nobody else
+        had. What was read before, of whatever key, is refused."""
+        alone: Counter[str] = Counter()
+        now = time.time()
+        with self._lock:
+            self._tickets = [ticket + 1 for ticket in self._tickets]
+            keys = list(self._slots.keys())
+        for key in pattern.among(keys):
+            with self._lock:
+                slot = self._slots.pop(key, None)
+            if slot is not None and not slot.entry.version and now < slot.until:
+                alone[slot.entry.prefix] += 1
+        return alone
 
     def clear(self) -> None:
         """Forget everything."""

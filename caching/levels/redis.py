@@ -130,8 +130,11 @@ class RedisLevel(RedisKeyspace):
         return int(self._touch([self._value + key], args))
 
     @reaching
-    def delete_many(self, keys: Collection[str], *, discard_at: float) -> dict[str, int]:
-        """As ``SharedLevel`` says; who has a lease for one of the keys has it no more."""
+    def delete_many(self, keys: Collection[str], *, discard_at: float | None) -> dict[str, int]:
+        """As ``SharedLevel`` says; who has a lease for one of the keys has it no more.
+
+        Without ``discard_at`` there are no tombstones.
+        """
         deleted: dict[str, int] = {}
         for batch in _batches(dict.fromkeys(keys)):
             tombstone = _packed([_tombstone(discard_at)])
@@ -185,14 +188,6 @@ class RedisLevel(RedisKeyspace):
         self._unlink(self._names(keys))
 
     # Looking around
-
-    def held_keys(self, pattern: Glob) -> Iterator[str]:
-        """Yield the keys that match and hold a value, tombstone or lease; some of them twice."""
-        for names in self._scan(f"{Glob.escape(self._namespace)}:[vl]:{pattern.redis_superset}"):
-            for name in names:
-                key = name.decode(errors="replace")[len(self._value) :]
-                if pattern.matches(key):
-                    yield key
 
     def keys(self, pattern: Glob) -> Iterator[str]:
         """As ``SharedLevel`` says; a key may come twice while Redis grows or shrinks."""
@@ -289,7 +284,7 @@ def _life(discard_at: float | None) -> int | str:
     return "" if discard_at is None else max(1, math.ceil((discard_at - time.time()) * 1000))
 
 
-def _tombstone(discard_at: float) -> Entry:
+def _tombstone(discard_at: float | None) -> Entry:
     return Entry(None, stored_at=time.time(), expires_at=discard_at, discard_at=discard_at)
 
 

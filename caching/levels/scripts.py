@@ -99,7 +99,7 @@ return followed
 """
 
 #: ARGV: a tombstone, its life, and the time. Returns 0 where nothing was fresh. All get one
-#: version, but for what has a larger one.
+#: version, but for what has a larger one. Without a life there is no tombstone.
 DELETE = f"""{_BEGINNING}
 local tombstone = ARGV[1]:sub(1, {VERSION_OFFSET}) .. struct.pack('>i8', now)
   .. ARGV[1]:sub({VERSION_OFFSET + 9})
@@ -107,7 +107,10 @@ local deleted, leases = {{}}, {{}}
 for i = 1, #KEYS / 2 do
   local key = KEYS[2 * i - 1]
   local version, header = held(key)
-  if version < now then
+  if ARGV[2] == '' then
+    version = after(version)
+    redis.call('UNLINK', key)
+  elseif version < now then
     version = now
     redis.call('SET', key, tombstone, 'PX', ARGV[2])
   else
@@ -119,6 +122,13 @@ for i = 1, #KEYS / 2 do
 end
 redis.call('DEL', unpack(leases))
 return deleted
+"""
+
+#: One step of a search, without KEYS: it removes what it finds, whose names go nowhere. ARGV: the
+#: cursor, what names match, and how many are looked at. Returns the next cursor, and how many went.
+REMOVE = """
+local found = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
+return {found[1], #found[2] > 0 and redis.call('UNLINK', unpack(found[2])) or 0}
 """
 
 #: KEYS: one value. ARGV: the time, the packed moments, and how long it has to live.
@@ -136,6 +146,26 @@ else
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
 return version
+"""
+
+#: KEYS: a lease and the set of all keys that have one, by when they got it. ARGV: the key, the
+#: token, the lease's life, and after how many microseconds its holder is forgotten.
+ACQUIRE = f"""{_BEGINNING}
+if not redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then
+  return 0
+end
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[4])
+return 1
+"""
+
+#: KEYS: as above. ARGV: the key and the token.
+RELEASE = """
+local holder = redis.call('GET', KEYS[1])
+if not holder or holder == ARGV[2] then
+  redis.call('DEL', KEYS[1])
+  redis.call('ZREM', KEYS[2], ARGV[1])
+end
 """
 
 #: KEYS: any. ARGV: milliseconds, then for each key what it must hold to end in so many.

@@ -81,6 +81,7 @@ SELECT held.key FROM cache_entries AS held
 WHERE held.key > %s AND held.key ^@ %s AND {IS_FRESH}
 ORDER BY held.key LIMIT {KEYS_AT_ONCE}
 """
+HELD_KEYS = KEYS.replace(IS_FRESH, f"held.payload IS NOT NULL AND {IS_KEPT}")
 CLEAR = f"""
 WITH gone AS (
     DELETE FROM cache_entries WHERE key = ANY(ARRAY(

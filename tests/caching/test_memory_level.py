@@ -11,6 +11,7 @@ import pytest
 from caching.codec import encode
 from caching.entries import Entry
 from caching.levels.memory import READS_TO_DECODED, MemoryLevel
+from caching.patterns import Glob
 
 MEGABYTE = 1024**2
 
@@ -124,6 +125,7 @@ def test_a_copy_is_kept_when_nothing_happened(memory: MemoryLevel) -> None:
     [
         pytest.param(lambda memory: memory.drop("key"), id="drop"),
         pytest.param(lambda memory: memory.drop("key", version=5), id="drop of a version"),
+        pytest.param(lambda memory: memory.drop_matching(Glob("k*")), id="drop by pattern"),
         pytest.param(lambda memory: memory.clear(), id="clear"),
         pytest.param(put_and_drop, id="put and drop"),
     ],
@@ -150,6 +152,17 @@ def test_a_drop_spares_the_version_that_it_tells_of(memory: MemoryLevel) -> None
 
     assert is_spared
     assert not holds(memory, "key")
+
+
+def test_a_drop_by_pattern_counts_what_nobody_else_has(memory: MemoryLevel) -> None:
+    put(memory, "a:shared", version=7)
+    put(memory, "a:alone", version=0)
+    put(memory, "b:alone", version=0)
+    over = time.time() - 1
+    memory.put("a:over", entry(1, 0), 1, until=over, ticket=memory.ticket("a:over"))
+
+    assert memory.drop_matching(Glob("a:*")).total() == 1
+    assert list(memory.keys()) == ["b:alone"]
 
 
 def test_what_is_over_is_purged(memory: MemoryLevel) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from caching.exceptions import LevelIsAway
+from caching.invalidation import CacheInvalidator
 from tests.caching.conftest import ALL, MakeCache, ProcessCache, settle
+from tests.caching.loaders import Asking, Loader
 from tests.caching.servers import OwnRedis, redis_is_back
 from tests.waiting import wait_for
 
@@ -285,3 +287,69 @@ def test_a_write_at_the_end_of_the_repair_is_not_forgotten(
     cache.forget_memory()
 
     wait_for(lambda: cache.get("key") == "new", seconds=1)
+
+
+# Deleting by pattern
+
+
+@pytest.mark.parametrize("pair", ALL_AND_WITHOUT_DATABASE, indirect=True)
+@pytest.mark.parametrize("pattern", ["del*", "d[e]l*", "del" + "*" * 1000], ids=len)
+def test_what_a_pattern_deletes_while_redis_is_away_is_not_served_after_it(
+    own_redis: OwnRedis, pair: list[ProcessCache], pattern: str
+) -> None:
+    cache, other = pair
+    cache.set("deleted", "old", None)
+    settle(cache, other)
+    assert other.get("deleted") == "old"
+    cache.forget_memory()
+
+    own_redis.freeze()
+    cache.delete_pattern(pattern)
+    seen = cache.get("deleted")
+    own_redis.thaw()
+    redis_is_back(cache, other)
+
+    assert seen is None
+    wait_for(lambda: other.get("deleted") is None, seconds=2)
+    assert cache.get("deleted") is None
+
+
+@pytest.mark.parametrize("pair", [pytest.param(("L1", "L2"), id="L1+L2")], indirect=True)
+def test_who_began_while_redis_was_away_does_not_bring_back_what_a_pattern_deleted(
+    own_redis: OwnRedis, pair: list[ProcessCache]
+) -> None:
+    cache, other = pair
+    loader = Loader(is_held=True)
+    own_redis.freeze()
+    asking = Asking(cache, loader)
+    loader.has_begun.wait(10)
+    own_redis.thaw()
+    redis_is_back(cache, other)
+
+    other.delete_pattern("k*")
+    settle(other, cache)
+    loader.may_end.set()
+
+    assert asking.end() == 1
+    assert cache.get("key") is None
+    assert other.get("key") is None
+
+
+def test_redis_that_goes_away_in_the_midst_of_a_pattern_serves_nothing_old(
+    own_redis: OwnRedis, pair: list[ProcessCache]
+) -> None:
+    cache, other = pair
+    cache.set_many({f"a:{n}": "old" for n in range(2500)}, None)
+
+    steps = CacheInvalidator(cache).sweep("a:*")
+    for _ in range(4):
+        next(steps)
+    own_redis.freeze()
+    list(steps)
+    seen = cache.get_many(f"a:{n}" for n in range(2500))
+    own_redis.thaw()
+    redis_is_back(cache, other)
+
+    assert seen == {}
+    assert other.get_many(f"a:{n}" for n in range(2500)) == {}
+    assert cache.get_many(f"a:{n}" for n in range(2500)) == {}

@@ -137,6 +137,27 @@ def fill_alone(cache: ProcessCache) -> None:
     cache.set("tagged", "old", None, tags=["tag"])
 
 
+@pytest.mark.parametrize("levels", [("L1", "L3"), ("L1", "L2", "L3")], ids="+".join)
+def test_what_a_pattern_deletes_while_the_database_is_away_is_not_served_after_it(
+    make_cache: MakeCache, levels: tuple[str, ...]
+) -> None:
+    cache = make_cache(levels)
+    cache.set_many({"deleted": "old", "written": "old", "kept": "kept"}, None)
+    cache.forget_memory()
+    cache.forget_redis() if cache.hierarchy.has_redis else None
+
+    take_database_away(cache)
+    cache.delete_pattern("*e*ed")
+    cache.delete_pattern("w*")
+    cache.set("written", "new", None)
+    give_database_back(cache)
+    cache.forget_memory()
+
+    assert cache.get("deleted") is None
+    assert cache.get("written") in ("new", None)
+    assert cache.get("kept") == "kept"
+
+
 def test_a_prefix_that_is_not_in_redis_serves_nothing_old(make_cache: MakeCache) -> None:
     cache = make_cache(POLICIES={"page:": {"LEVELS": ["L1", "L3"]}})
     cache.set_many({"page:a": "old", "page:b": "old", "page:c": "old"}, None)

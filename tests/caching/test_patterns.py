@@ -270,6 +270,22 @@ def test_redis_finds_every_match_by_the_superset(
     candidates = found(redis_connection, glob.redis_superset, keys)
 
     assert set(filter(glob.matches, keys)) <= candidates
+    assert set(glob.among(keys)) == set(filter(glob.matches, keys))
+    assert not glob.is_plain or set(glob.among(keys)) == candidates
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_plain"),
+    [
+        pytest.param("user:*", True, id="a run"),
+        pytest.param("*é\\*:*x", True, id="three runs"),
+        pytest.param("*a*b*c*", False, id="four runs"),
+        pytest.param("user:?", False, id="a character"),
+        pytest.param("user:[1]", False, id="a class"),
+    ],
+)
+def test_a_pattern_of_literals_and_few_runs_is_plain(pattern: str, is_plain: bool) -> None:
+    assert Glob(pattern).is_plain is is_plain
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from redis.client import PubSub
 
 from caching.entries import Entry
 from caching.exceptions import LevelIsAway
+from caching.levels.keyspace import LOADING_SECONDS
 from caching.levels.redis import TOMBSTONE_SECONDS, RedisLevel
 from caching.patterns import Glob
 from tests.caching.level_contract import (
@@ -383,6 +384,63 @@ def test_a_loader_cannot_store_what_was_deleted_while_it_loaded(
     assert level.put("key", entry("loaded before"), lease="mine") == 0
 
 
+def test_who_loads_is_known_until_the_lease_is_given_back(level: RedisLevel) -> None:
+    level.acquire_lease("a:1", "mine", 60)
+    level.acquire_lease("a:1", "theirs", 60)
+    level.acquire_lease("a:2", "mine", 0.001)
+    level.acquire_lease("b:1", "mine", 60)
+    wait_for(lambda: level.acquire_lease("a:2", "theirs", 60), seconds=10)
+
+    level.release_lease("a:1", "theirs")
+    level.release_lease("a:2", "mine")
+    before = level.leased_keys(Glob("a:*"))
+    level.release_lease("a:1", "mine")
+    level.release_lease("a:2", "theirs")
+
+    assert sorted(before) == ["a:1", "a:2"]
+    assert level.leased_keys(Glob("*")) == ["b:1"]
+
+
+def test_who_has_loaded_for_an_hour_is_forgotten(
+    level: RedisLevel, redis_connection: redis.Redis
+) -> None:
+    an_hour_ago = (time.time() - LOADING_SECONDS - 60) * 1_000_000
+    redis_connection.zadd(f"{NAMESPACE}:leases", {"old": an_hour_ago})
+
+    level.acquire_lease("new", "mine", 60)
+
+    assert level.leased_keys(Glob("*")) == ["new"]
+
+
+def test_what_is_deleted_without_an_end_leaves_nothing(level: RedisLevel) -> None:
+    level.put_many({"a": entry(), "b": stale()})
+    level.acquire_lease("a", "mine", 60)
+
+    deleted = level.delete_many(["a", "b", "c"], discard_at=None)
+
+    assert deleted.keys() == {"a"}
+    assert level.get_many(["a", "b", "c"]) == {}
+    assert level.acquire_lease("a", "theirs", 60)
+
+
+@pytest.mark.parametrize("remove", ["remove_many", "remove_matching"])
+def test_what_is_removed_is_counted_and_what_is_not_the_caches_stays(
+    level: RedisLevel, redis_connection: redis.Redis, remove: str
+) -> None:
+    keys = [f"a:{n}" for n in range(3000)]
+    level.put_many(dict.fromkeys([*keys, "b:1"], entry()))
+    redis_connection.set("test*:v:a:1", "theirs")
+
+    if remove == "remove_many":
+        count = level.remove_many([*keys, "a:never"])
+    else:
+        count = sum(level.remove_matching(Glob("a:*")))
+
+    assert count == 3000
+    assert list(level.held_keys(Glob("*"))) == ["b:1"]
+    assert redis_connection.delete("test*:v:a:1") == 1
+
+
 def test_what_follows_does_not_end_a_lease(level: RedisLevel) -> None:
     level.acquire_lease("key", "mine", 60)
 
@@ -585,6 +643,10 @@ VERBS: list[tuple[str, Callable[[RedisLevel], object]]] = [
     ("follow", lambda level: level.follow("key", numbered(1))),
     ("promote", lambda level: level.promote("key", numbered(1))),
     ("forget", lambda level: level.forget(["key"])),
+    ("held_keys", lambda level: list(level.held_keys(Glob("*")))),
+    ("remove_many", lambda level: level.remove_many(["key"])),
+    ("remove_matching", lambda level: list(level.remove_matching(Glob("*")))),
+    ("leased_keys", lambda level: level.leased_keys(Glob("*"))),
     ("acquire_lease", lambda level: level.acquire_lease("key", "mine", 60)),
     ("release_lease", lambda level: level.release_lease("key", "mine")),
     ("publish", lambda level: level.publish(b"message")),

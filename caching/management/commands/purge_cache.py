@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -110,15 +109,8 @@ class Command(CacheCommand):
         self.stdout.write(f"Invalidated {', '.join(names)}{had}.")
 
     def _delete_matching(self, cache: MultiLevelCache, pattern: str) -> int:
-        glob, hierarchy = cache.glob(pattern), cache.hierarchy
-
-        def batches() -> Iterator[int]:
-            keys = iter(hierarchy.lookup.anywhere(glob))
-            while batch := list(islice(keys, BATCH)):
-                yield hierarchy.writes.delete_many(map(cache.key_of, batch))
-
         total = preview_of_pattern(cache, pattern).count if sys.stderr.isatty() else None
-        return self._count(batches, "Deleting", total)
+        return self._count(lambda: CacheInvalidator(cache).sweep(pattern), "Deleting", total)
 
     def _remove_expired(self, cache: MultiLevelCache) -> int:
         hierarchy = cache.hierarchy
