@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from django.utils import timezone
 from rq import SimpleWorker
+from rq.exceptions import StopRequested
 from rq.worker_registration import clean_worker_registry
 
 from jobs import queues
@@ -77,6 +78,13 @@ class DoorbellWorker(SimpleWorker):
         if not self._stop_requested and self.limits.are_reached(self.runner):
             self._stop_requested = True
         return bool(self._stop_requested)
+
+    def _shutdown(self) -> None:
+        """End now, or once the rows at hand are done: rq, which knows of no drain, would raise
+        ``StopRequested`` in the midst of one."""
+        if not self.has_crashed:
+            raise StopRequested
+        self._stop_requested = True
 
     def subscribe(self) -> None:
         """Take no commands from Redis; the supervisor alone stops workers.

@@ -5,9 +5,16 @@ putting them into words takes longer than doing them: together 3.2 ms of a proce
 row, and 1.8 ms as they stand here.
 """
 
-from django.db import models
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, models
 
 from jobs.choices import TRANSITIONS, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: What a claim does not read: these cost as much as all other columns of a row, and nobody runs
 #: a row by them. Who asks a claimed row for one has it fetched then.
@@ -29,12 +36,20 @@ def claim(model: type[models.Model], candidates: str) -> str:
     )
 
 
-def complete_all(model: type[models.Model]) -> str:
-    """Return the completion of claims; its parameters are their ids and their attempts.
+def complete_all(model: type[models.Model], results: Sequence[models.Field[Any, Any]]) -> str:
+    """Return the completion of claims; its parameters are arrays of their ids, their attempts
+    and what each has of ``results``.
 
-    It returns the ids and attempts of those that are current.
+    It returns the ids and attempts of those that are current, and the moment.
     """
-    return _COMPLETE_ALL.format(table=model._meta.db_table)
+    columns = [field.column for field in results]
+    return _COMPLETE_ALL.format(
+        table=model._meta.db_table,
+        arrays="".join(f", %s::{field.db_type(connection)}[]" for field in results),
+        names="".join(f", {column}" for column in columns),
+        values="".join(f", claim.{column}" for column in columns),
+        changes="".join(f",\n    {column} = current.{column}" for column in columns),
+    )
 
 
 _CLAIM = f"""
@@ -60,9 +75,9 @@ RETURNING {{columns}}, place
 #: Locked in the order of all who lock many rows: an update alone takes them as its plan has it.
 _COMPLETE_ALL = f"""
 WITH current AS MATERIALIZED (
-    SELECT work.id
+    SELECT work.id{{values}}
     FROM {{table}} AS work
-    JOIN unnest(%s::uuid[], %s::integer[]) AS claim (id, attempt)
+    JOIN unnest(%s::uuid[], %s::integer[]{{arrays}}) AS claim (id, attempt{{names}})
         ON work.id = claim.id AND work.attempt = claim.attempt
     WHERE work.status = '{JobStatus.PROCESSING}'
     ORDER BY work.created_at, work.id
@@ -73,8 +88,8 @@ SET status = '{TRANSITIONS["complete"][1]}',
     completed_at = statement_timestamp(),
     lease_expires_at = NULL,
     error_code = '',
-    error_message = ''
+    error_message = ''{{changes}}
 FROM current
 WHERE work.id = current.id
-RETURNING work.id, work.attempt
+RETURNING work.id, work.attempt, work.completed_at
 """  # noqa: S608  our own words

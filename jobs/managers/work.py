@@ -18,7 +18,7 @@ from jobs.managers import statements
 from jobs.managers.rescue import Rescue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from uuid import UUID
 
     from jobs.models import Work, Worker
@@ -113,28 +113,40 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def complete(self, work: Work, **results: Any) -> bool:
         """Store ``results`` with the status, once; False when ``work`` is no longer the claim."""
-        return self._settle("complete", work, error_code="", error_message="", **results)
+        vars(work).update(results)
+        return bool(self.complete_all([work], results))
 
-    def complete_all(self, works: Sequence[Work]) -> list[Work]:
-        """Complete work that has no results in one transaction; return what was accepted."""
-        statement = statements.complete_all(self.model)
+    def complete_all(self, works: Sequence[Work], results: Collection[str] = ()) -> list[Work]:
+        """Complete work at once, with its attributes ``results``; return what was accepted."""
+        connection = connections[self.db]
+        fields = [field for field in self.model._meta.concrete_fields if field.name in results]
         works = sorted(works, key=lambda work: (work.created_at, work.pk))  # as _locked does
-        claims = [work.pk for work in works], [work.attempt for work in works]
+        columns: list[Any] = [[work.pk for work in works], [work.attempt for work in works]]
+        for field in fields:
+            values = (getattr(work, field.attname) for work in works)
+            columns.append([field.get_db_prep_save(value, connection) for value in values])
         with transaction.atomic(using=self.db, savepoint=False):
-            with connections[self.db].cursor() as cursor:
-                cursor.execute(statement, claims)
-                changed = set(cursor.fetchall())
-            accepted = list(
-                {work.pk: work for work in works if (work.pk, work.attempt) in changed}.values()
-            )
+            with connection.cursor() as cursor:
+                cursor.execute(statements.complete_all(self.model, fields), columns)
+                ends = {(pk, attempt): end for pk, attempt, end in cursor.fetchall()}
+            claims = {(work.pk, work.attempt): work for work in works}
+            accepted = [claims[claim] for claim in claims if claim in ends]
             for work in accepted:
-                work.status = JobStatus.COMPLETED
+                work.status, work.lease_expires_at = JobStatus.COMPLETED, None
+                work.completed_at = ends[work.pk, work.attempt]
             self._follow(accepted)
         return accepted
 
-    def fail(self, work: Work, *, code: str, message: str) -> bool:
+    def fail(self, work: Work, *, code: str, message: str, **changes: Any) -> bool:
         """Give ``work`` up for good; False when it is no longer the claim."""
-        return self._settle("fail", work, error_code=code, error_message=message)
+        changes |= {"error_code": code, "error_message": message}
+        with transaction.atomic(using=self.db):
+            if self._current(work)._transition("fail", [work.pk], **_ended(**changes)) != 1:
+                return False
+            vars(work).update(changes)
+            work.refresh_from_db(fields=["status", "completed_at", "lease_expires_at"])
+            self._follow([work])
+        return True
 
     def retry(self, work: Work, *, delay_seconds: float, code: str, message: str) -> bool:
         """Schedule another attempt in ``delay_seconds``; False when no longer the claim."""
@@ -213,8 +225,7 @@ class WorkQuerySet(models.QuerySet[W]):
                 crash_count = work.crash_count + crashed
                 if crash_count >= POISON_CRASH_COUNT:
                     reason = f"took its worker process down {crash_count} times"
-                    changes = {"crash_count": crash_count, "error_message": reason}
-                    self._settle("fail", work, error_code="poison", **changes)
+                    self.fail(work, code="poison", message=reason, crash_count=crash_count)
                     poisoned.append(work.pk)
                 else:
                     requeued.append(work.pk)
@@ -238,17 +249,6 @@ class WorkQuerySet(models.QuerySet[W]):
             **_let_go(error_code=code, error_message=message, **changes),
         )
         return changed == 1
-
-    def _settle(self, event: str, work: Work, **changes: Any) -> bool:
-        """Give ``work`` its terminal status and do what follows from it, or neither."""
-        with transaction.atomic(using=self.db):
-            if self._current(work)._transition(event, [work.pk], **_ended(**changes)) != 1:
-                return False
-            for name, value in changes.items():
-                setattr(work, name, value)
-            work.refresh_from_db(fields=["status", "completed_at", "lease_expires_at"])
-            self._follow([work])
-        return True
 
     def _end(self, event: str, ids: list[UUID], **reason: str) -> list[UUID]:
         """Give locked rows their terminal status and do what follows from it; return ``ids``."""

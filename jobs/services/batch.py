@@ -50,22 +50,41 @@ class Batch:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._waiting: deque[Work] = deque()
         self._done: list[Work] = []
+        self._taken_count = 0
+        self._is_closed = False
         self.touched = time.monotonic()
 
     def add(self, works: Iterable[Work]) -> None:
         """Put claimed rows in line."""
         with self._lock:
             self._waiting.extend(works)
+            self._lock.notify_all()
             self.touched = time.monotonic()
 
     def take(self) -> Work | None:
-        """Return the next row that waits; it is the caller's."""
+        """Return the next row that waits; it is the caller's until it calls ``finish`` or
+        ``drop``."""
         with self._lock:
             self.touched = time.monotonic()
-            return self._waiting.popleft() if self._waiting else None
+            if not self._waiting:
+                return None
+            self._taken_count += 1
+            return self._waiting.popleft()
+
+    def wait(self) -> Work | None:
+        """Take the next row as soon as one waits; None when there will be no more."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._waiting or self._is_closed)
+            return self.take()
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        with self._lock:
+            self._is_closed = True
+            self._lock.notify_all()
 
     def take_all(self) -> list[Work]:
         """Return all rows that wait; they are the caller's."""
@@ -75,9 +94,15 @@ class Batch:
             return taken
 
     def finish(self, work: Work) -> None:
-        """Add a row that is done and has only its status to be recorded."""
+        """Add a row that is done, and is to be recorded."""
         with self._lock:
+            self._taken_count -= 1
             self._done.append(work)
+
+    def drop(self) -> None:
+        """Forget a row that was taken: what became of it is recorded."""
+        with self._lock:
+            self._taken_count -= 1
 
     def take_finished(self) -> list[Work]:
         """Return the rows that are done; the caller records them."""
@@ -91,9 +116,10 @@ class Batch:
         return len(self._waiting)
 
     @property
-    def finished_count(self) -> int:
-        """How many rows are to be recorded."""
-        return len(self._done)
+    def held_count(self) -> int:
+        """How many rows wait or are being done."""
+        with self._lock:
+            return len(self._waiting) + self._taken_count
 
     @property
     def is_empty(self) -> bool:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from django.db import (
@@ -21,7 +21,7 @@ from django.db import (
 )
 
 from jobs import handlers, queues
-from jobs.services.batch import BATCH_SECONDS, MAX_BATCH, Batch
+from jobs.services.batch import BATCH_SECONDS, Batch
 from jobs.services.outage import DatabaseIsAway, recorded
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Drain:
         self.objects = self.source.model.objects
         self.pace = runner.pace_of(queue_name)
         self.batch = Batch()
+        self.results: frozenset[str] = frozenset()  # names of what rows are completed with
         if time.monotonic() - runner.drained_at > REST_SECONDS:
             close_old_connections()  # those whose server was restarted meanwhile
         self.is_hungry, self.is_over = threading.Event(), threading.Event()
@@ -90,38 +91,33 @@ class Drain:
     def with_threads(self) -> None:
         """Run rows in ``source.threads`` threads; claim and record in this one."""
         threads = self.source.threads
-        crew: set[Future[None]] = set()
+        crew: list[Future[None]] = []
         pause = LOOK_SECONDS
         with (
             self._relief(),
             ThreadPoolExecutor(threads, initializer=_leave_signals_to_the_main_thread) as pool,
+            closing(self.batch),
         ):
             while True:
                 self.is_hungry.clear()
-                ended = {future for future in crew if future.done()}
-                crew -= ended
-                for future in ended:
-                    future.result()
-                is_idle = not crew and self.batch.is_empty
-                self.is_alone &= not is_idle
+                for ended in filter(Future.done, crew):
+                    ended.result()
+                held_count, taken_count = self.batch.held_count, 0
+                self._record()  # what is recorded makes room under a limit
+                self.is_alone &= held_count > 0
                 if not self._goes_on():
                     self._give_back()
-                elif not self.is_alone:
-                    held = len(crew) + self.batch.waiting_count
-                    limit = threads + self._spare() - held
-                    if limit > 0 and self._take_together(limit, is_idle=is_idle):
-                        pause = LOOK_SECONDS
-                for _ in range(min(self.batch.waiting_count, threads - len(crew))):
-                    future = pool.submit(self._work_in_thread)
-                    future.add_done_callback(lambda _: self.is_hungry.set())
-                    crew.add(future)
-                if not crew and not self.is_alone:
+                elif not self.is_alone and (limit := threads + self._spare() - held_count) > 0:
+                    taken_count = self._take_together(limit, is_idle=not held_count)
+                if not (held_count or taken_count or self.is_alone):
                     break
+                while len(crew) < min(self.batch.held_count, threads):
+                    crew.append(pool.submit(self._work_in_thread))
+                    crew[-1].add_done_callback(lambda _: self.is_hungry.set())
                 self._wake_another()
-                if not self.is_hungry.is_set() or self.batch.finished_count >= MAX_BATCH:
-                    self._record()
                 is_hungry = self.is_hungry.wait(pause)
-                pause = LOOK_SECONDS if is_hungry else min(2 * pause, LATEST_LOOK_SECONDS)
+                is_quiet = not (is_hungry or taken_count)
+                pause = min(2 * pause, LATEST_LOOK_SECONDS) if is_quiet else LOOK_SECONDS
         self._record()
 
     def _goes_on(self) -> bool:
@@ -171,13 +167,14 @@ class Drain:
             with transaction.atomic():
                 if not done:
                     _leave_the_disk_for_later()
-                accepted, claimed = self._completed(done), self._claimed(limit)
+                accepted = self.objects.complete_all(done) if done else []
+                claimed = self._claimed(limit)
         except (OperationalError, InterfaceError) as error:
             logger.warning("the database is away: %s", error)
             connection.close()
-            accepted, claimed = recorded(lambda: self._completed(done)), []
+            accepted, claimed = recorded(lambda: self.objects.complete_all(done)), []
             recorded(self._let_go)
-        self._refuse(done, accepted)
+        self.runner.refuse(done, accepted)
         return self._take(claimed, limit)
 
     def _claimed(self, limit: int) -> list[Work]:
@@ -199,7 +196,9 @@ class Drain:
 
         Until then it is given back, and nothing else is claimed. Returns how many are taken.
         """
-        claimed = self._claimed(limit)
+        with transaction.atomic():
+            _leave_the_disk_for_later()
+            claimed = self._claimed(limit)
         self.is_alone = any(work.crash_count for work in claimed)
         if self.is_alone and not is_idle:
             self._release(claimed)
@@ -216,39 +215,39 @@ class Drain:
         row that crashed a worker, whose claim kept the others from whoever was woken before."""
         if self.is_full and (self.is_suspect or not self.has_rung):
             self.has_rung, self.is_suspect = self._ring_if_ready(), False
+            self.is_full = False
 
     def _work(self, work: Work) -> None:
-        """Run one row; record it now when something may follow from its end, else later."""
+        """Run one row; have it recorded, at once when something may follow and nobody waits."""
         results = self.runner.run(self.source, work)
         if results is None:
+            self.batch.drop()
             return
-        if results or handlers.is_followed(work):
-            self.runner.complete(self.source, work, results)
+        vars(work).update(results)
+        self.results |= results.keys()
+        if self.source.threads == 1 and (results or handlers.is_followed(work)):
+            self.batch.drop()
+            self.runner.complete(self.source, [work], self.results)
         else:
             self.batch.finish(work)
 
     def _work_in_thread(self) -> None:
-        """Run rows until none waits."""
+        """Run rows until there are no more."""
         try:
-            while not self.runner.is_stopping() and (work := self.batch.take()):
+            while not self.runner.is_stopping() and (work := self.batch.wait()):
+                close_old_connections()
                 started = time.monotonic()
                 self._work(work)
                 self.pace.observe(1, time.monotonic() - started)
+                if not self.batch.waiting_count:
+                    self.is_hungry.set()
         finally:
             connections.close_all()
 
     def _record(self) -> None:
         """Record what is done and not recorded yet."""
-        done = self.batch.take_finished()
-        self._refuse(done, recorded(lambda: self._completed(done)))
-
-    def _completed(self, done: list[Work]) -> list[Work]:
-        return self.objects.complete_all(done) if done else []
-
-    def _refuse(self, done: list[Work], accepted: list[Work]) -> None:
-        if len(accepted) < len(done):
-            for work in set(done) - set(accepted):
-                self.runner.refuse(work)
+        if done := self.batch.take_finished():
+            self.runner.complete(self.source, done, self.results)
 
     def _give_back(self) -> None:
         """Let others have the rows that wait here."""
@@ -261,8 +260,9 @@ class Drain:
         queues.ring(self.queue_name)
 
     def _ring_if_ready(self) -> bool:
-        ready = self.objects.ready().on_queue(self.queue_name)
-        return bool(ready.exists() and queues.ring(self.queue_name))
+        if is_ready := self.objects.ready().on_queue(self.queue_name).exists():
+            queues.ring(self.queue_name)
+        return is_ready
 
     @contextmanager
     def _relief(self) -> Iterator[None]:

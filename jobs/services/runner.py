@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -85,22 +85,27 @@ class JobRunner:
             self._retry_or_fail(source, work, error)
         return None
 
-    def complete(self, source: WorkSource, work: Work, results: dict[str, Any]) -> None:
-        """Record the results of one row and what follows from it; a failure is the row's own."""
-        objects = source.model.objects
+    def complete(self, source: WorkSource, works: Sequence[Work], results: Collection[str]) -> None:
+        """Record rows with their ``results`` and what follows from them, together; when that
+        fails each by itself, for a failure is the row's own."""
         try:
-            accepted = recorded(lambda: objects.complete(work, **results))
+            accepted = recorded(lambda: source.model.objects.complete_all(works, results))
         except DatabaseIsAway:
             raise
         except Exception as error:  # noqa: BLE001  what follows is the handler's code too
-            self._retry_or_fail(source, work, error)
+            if len(works) == 1:
+                self._retry_or_fail(source, works[0], error)
+                return
+            for work in works:
+                self.complete(source, [work], results)
         else:
-            if not accepted:
-                self.refuse(work)
+            self.refuse(works, accepted)
 
-    def refuse(self, work: Work) -> None:
-        """Say that a row was cancelled, or is somebody else's, since its worker began it."""
-        logger.warning("the result of %s came too late and was refused", work)
+    def refuse(self, done: Sequence[Work], accepted: Sequence[Work]) -> None:
+        """Say which rows were cancelled, or are somebody else's, since their worker began them."""
+        if len(accepted) < len(done):
+            for work in set(done) - set(accepted):
+                logger.warning("the result of %s came too late and was refused", work)
 
     def has_others(self, queue_name: str) -> bool:
         """Whether another queue of this worker than ``queue_name`` has ready work."""

@@ -99,6 +99,7 @@ class Supervisor:
         signal.set_wakeup_fd(self._wakeup_writer.fileno())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._request_stop)
+        logger.info("%d workers serve %s", len(self.slots), ", ".join(self.queue_names))
         next_beat = next_sweep = 0.0
         while not self._stop_signals:
             self._refill()
@@ -236,6 +237,7 @@ class Supervisor:
     def _shut_down(self) -> None:
         """Let workers finish for ``GRACE_SECONDS``, end the others, give back what they held."""
         running = [slot for slot in self.slots if slot.process is not None]
+        logger.info("stopping: what is not done in %d s is given back", GRACE_SECONDS)
         for slot in running:
             self._signal(slot, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
@@ -16,12 +18,22 @@ from processing.engines.base import AUTO, SAMPLE_RATE
 from processing.managers.transcript import CONTENT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
-    from jobs.models import Worker
+    from jobs.models import Work, Worker
     from processing.models import ChunkTask, Recording
 
-#: In SQL, because it is asked with every claim: the ORM takes ten times as long to say it.
+#: In SQL, because they are asked with every claim: the ORM takes ten times as long to say them.
+RUNNING = """
+SELECT engine, count(*) FROM chunk_tasks
+WHERE status = 'PROCESSING' AND engine = ANY(%s) GROUP BY engine
+"""
+HEARD_BEFORE = """
+SELECT DISTINCT ON (cache_key, workspace_id) cache_key, workspace_id, result FROM chunk_tasks
+WHERE status = 'COMPLETED' AND cache_key = ANY(%s) AND workspace_id = ANY(%s)
+ORDER BY cache_key, workspace_id, id
+"""
 HAS_LIMITED_OWNERS = """
 SELECT EXISTS (SELECT 1 FROM workspaces WHERE max_concurrent_chunks IS NOT NULL)
     OR EXISTS (SELECT 1 FROM processing_tasks
@@ -55,7 +67,30 @@ class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
 
         Where there are limits, claims are made one after the other, and each counts what is
         claimed already: as many rows at a time as cannot be too many.
+
+        They come with their runs, transcripts and recordings, and have as their ``result`` what
+        was heard before in a chunk of the workspace with the same audio and request: whoever
+        runs many at once need not ask for each.
         """
+        from processing.models import ProcessingTask  # noqa: PLC0415  it imports this module
+
+        claimed = self._claimed(queue_name, worker, limit)
+        runs = models.Prefetch("processing", ProcessingTask.objects.with_recordings())
+        models.prefetch_related_objects(claimed, runs)
+        heard = self._heard_before(claimed) if claimed else {}
+        for chunk in claimed:
+            chunk.result = heard.get((chunk.cache_key, chunk.workspace_id))
+        return claimed
+
+    def _heard_before(self, chunks: Sequence[ChunkTask]) -> dict[tuple[str, UUID], Any]:
+        """Return results by cache key and workspace, of those that ``chunks`` have."""
+        keys = [chunk.cache_key for chunk in chunks]
+        workspaces = [chunk.workspace_id for chunk in chunks]
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(HEARD_BEFORE, [keys, workspaces])
+            return {(key, owner): json.loads(result) for key, owner, result in cursor.fetchall()}
+
+    def _claimed(self, queue_name: str, worker: Worker, limit: int) -> list[ChunkTask]:
         engines = _limits_on(queue_name)
         with transaction.atomic(using=self.db, savepoint=False):
             has_limited_owners = self._has_limited_owners()
@@ -79,6 +114,10 @@ class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
                 count = 0 if any(chunk.crash_count for chunk in rows) else len(rows)
         return claimed
 
+    def _follow(self, works: Sequence[Work]) -> None:
+        """Runs in one order for all: no two that settle chunks of many wait for each other."""
+        super()._follow(sorted(works, key=attrgetter("processing_id")))
+
     def _has_limited_owners(self) -> bool:
         with connections[self.db].cursor() as cursor:
             cursor.execute(HAS_LIMITED_OWNERS, [list(ACTIVE)])
@@ -87,8 +126,11 @@ class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
 
     def _room(self, engines: dict[str, int]) -> dict[str, int]:
         """Return how many more chunks each engine may have, of those that may have any."""
-        running = self._running().filter(engine__in=engines).values_list("engine")
-        counts = dict(running.annotate(count=Count("pk"))) if engines else {}
+        counts: dict[str, int] = {}
+        if engines:
+            with connections[self.db].cursor() as cursor:
+                cursor.execute(RUNNING, [list(engines)])
+                counts = dict(cursor.fetchall())
         room = {name: limit - counts.get(name, 0) for name, limit in engines.items()}
         return {name: count for name, count in room.items() if count > 0}
 
@@ -152,11 +194,6 @@ class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
             }
             for row in rows
         }
-
-    def heard_before(self, *, cache_key: str, workspace_id: UUID) -> dict[str, Any] | None:
-        """Return what was heard in a chunk of the workspace with this very audio and request."""
-        same = self.completed().filter(cache_key=cache_key, workspace_id=workspace_id)
-        return same.order_by("pk").values_list("result", flat=True).first()
 
 
 def _limits_on(queue_name: str) -> dict[str, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models import Avg, Count, Exists, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Extract, Now
 
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
     from processing.models import ChunkTask, ProcessingTask, Recording, Transcript  # noqa: F401  named in string annotations
 
+
+#: In SQL, because it is done for every chunk: the ORM takes ten times as long to say it.
+COUNT_SETTLED = """
+UPDATE processing_tasks
+SET completed_chunks = completed_chunks + %s::integer,
+    failed_chunks = failed_chunks + %s::integer,
+    done_samples = done_samples + %s
+WHERE id = %s AND status = ANY(%s)
+RETURNING completed_chunks + failed_chunks = total_chunks
+"""
 
 #: A run of which nothing was cut, begun or settled for so long is stalled.
 STALLED_AFTER = timedelta(minutes=15)
@@ -94,12 +104,12 @@ class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
             "process", pk, total_chunks=total_chunks, total_samples=total_samples
         )
 
-    def count_settled(self, pk: UUID, *, samples: int, failed: bool) -> None:
-        """Count one more chunk of ``samples`` as settled, unless the run is over."""
-        field = "failed_chunks" if failed else "completed_chunks"
-        self.active().filter(pk=pk).update(
-            **{field: F(field) + 1}, done_samples=F("done_samples") + samples
-        )
+    def count_settled(self, pk: UUID, *, samples: int, failed: bool) -> bool:
+        """Count one more chunk of ``samples`` as settled, unless the run is over; return whether
+        it is known to be the last one."""
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(COUNT_SETTLED, [not failed, failed, samples, pk, list(ACTIVE)])
+            return any(is_last for (is_last,) in cursor.fetchall())
 
     def elect_merger(self, pk: UUID) -> bool:
         """True for exactly one caller: the one that finds all chunks settled."""

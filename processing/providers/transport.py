@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from ssl import SSLContext, create_default_context
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import httpcore2
 import httpx2
 
 from processing.providers.base import ProviderSettings
+
+#: A piece of a request that is larger is sent as it is, and not copied.
+LARGE_BYTES = 65_536
 
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
@@ -171,7 +174,7 @@ class Exchange:
                 scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
             ),
             headers=request.headers.raw,
-            content=request.stream,
+            content=_together(cast("Iterable[bytes]", request.stream)),
             extensions=request.extensions | {"trace": self._trace},
         )
 
@@ -187,6 +190,20 @@ class Exchange:
         if self._is_queued:
             self._is_queued = False
             self._transport.count(queued=-1)
+
+
+def _together(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield small pieces as one: each is sent by itself, and a form is made of dozens."""
+    held = b""
+    for piece in pieces:
+        if len(held) + len(piece) > LARGE_BYTES:
+            yield held
+            held = b""
+        if len(piece) > LARGE_BYTES:
+            yield piece
+        else:
+            held += piece
+    yield held
 
 
 class _Body(httpx2.SyncByteStream):

@@ -17,7 +17,7 @@ from processing.audio.stored_clip import StoredClip
 from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Timing
 from processing.engines.registry import get_engine
 from processing.exceptions import BreakerIsOpen, EngineIsAway, ProcessingError
-from processing.models import ChunkTask, ProcessingTask
+from processing.models import ChunkTask
 from processing.services.hearing import JsonObject, speech_of, stored
 from processing.services.joining import energy_of
 from processing.services.orchestrator import engine_after
@@ -43,18 +43,15 @@ def run_chunk(chunk: ChunkTask) -> dict[str, Any]:
     there; audio that another worker is at just now is waited for. Idempotent: it writes nothing
     but the cache.
     """
-    chunk.processing = ProcessingTask.objects.with_recordings().get(pk=chunk.processing_id)
     if not chunk.processing.is_active:
         raise ProcessingError(f"its processing is {chunk.processing.status}")
     busy_seconds: float | None = None
 
     def hear() -> JsonObject:
         nonlocal busy_seconds
-        known = ChunkTask.objects.heard_before(
-            cache_key=chunk.cache_key, workspace_id=chunk.workspace_id
-        )
-        if known is not None:
-            return known
+        heard_before: JsonObject | None = chunk.result
+        if heard_before is not None:
+            return heard_before
         began = time.perf_counter()
         speech = _heard(chunk)
         busy_seconds = time.perf_counter() - began

@@ -60,12 +60,9 @@ def settle_chunk(chunk: ChunkTask) -> None:
     failed = chunk.status == JobStatus.FAILED
     if failed and _is_heard_by_another(chunk):
         return
-    ProcessingTask.objects.count_settled(
-        chunk.processing_id,
-        samples=chunk.core_end_sample - chunk.core_start_sample,
-        failed=failed,
-    )
-    merge_if_settled(chunk.processing_id)
+    samples = chunk.core_end_sample - chunk.core_start_sample
+    if ProcessingTask.objects.count_settled(chunk.processing_id, samples=samples, failed=failed):
+        merge_if_settled(chunk.processing_id)
 
 
 def engine_after(chunk: ChunkTask) -> SpeechEngine | None:

@@ -1,5 +1,7 @@
 """How many rows are claimed at once, and what becomes of those that wait."""
 
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
 from jobs.services.batch import BATCH_SECONDS, GROWTH, MAX_BATCH, Batch, Pace
 from tests.factories.jobs import JobFactory
 
@@ -51,6 +53,29 @@ def test_what_waits_can_be_taken_together() -> None:
 
     assert batch.take_all() == jobs[1:]
     assert batch.take() is None
+
+
+def test_rows_are_held_until_they_are_done() -> None:
+    batch, jobs = Batch(), JobFactory.build_batch(3)
+    batch.add(jobs)
+    batch.finish(batch.take() or jobs[0])
+    batch.take()
+    batch.take()
+    batch.drop()
+
+    assert batch.held_count == 1
+
+
+def test_who_waits_for_a_row_gets_the_next_one_and_none_once_the_batch_is_closed() -> None:
+    batch, [job] = Batch(), JobFactory.build_batch(1)
+    with ThreadPoolExecutor() as pool:
+        waiters = [pool.submit(batch.wait) for _ in range(3)]
+        batch.add([job])
+        first = next(as_completed(waiters)).result()
+        batch.close()
+
+    assert first is job
+    assert [waiter.result() for waiter in waiters].count(None) == 2
 
 
 def test_a_batch_is_empty_once_all_is_recorded() -> None:

@@ -13,7 +13,7 @@ from redis import Redis
 from jobs import handlers, queues
 from jobs.choices import JobStatus
 from jobs.exceptions import QuotaExceeded, TransientError
-from jobs.handlers import job_source
+from jobs.handlers import JobHandler, job_source
 from jobs.models import Job
 from jobs.services import drain
 from jobs.services.bulk import bulk_enqueue
@@ -304,6 +304,27 @@ def test_a_row_that_fails_in_a_thread_fails_alone(register_threaded: Register) -
     make_runner().drain(QUEUE)
 
     assert Job.objects.filter(status=JobStatus.COMPLETED).count() == 19
+    assert Job.objects.get(status=JobStatus.SCHEDULED).payload == {"number": 3}
+
+
+def test_of_rows_that_threads_did_together_one_that_cannot_be_settled_fails_alone(
+    register_threaded: Register,
+) -> None:
+    def run(job: Job) -> None:
+        together.wait()
+
+    def settle(job: Job) -> None:
+        if job.status == JobStatus.COMPLETED and job.payload["number"] == 3:
+            raise RuntimeError("not this one")
+
+    together = threading.Barrier(THREADS, timeout=30)
+    register_threaded(run)
+    handlers.register_job(JobHandler("PROBE", QUEUE, run, settled=settle))
+    enqueue(2 * THREADS)
+
+    make_runner().drain(QUEUE)
+
+    assert Job.objects.filter(status=JobStatus.COMPLETED).count() == 2 * THREADS - 1
     assert Job.objects.get(status=JobStatus.SCHEDULED).payload == {"number": 3}
 
 

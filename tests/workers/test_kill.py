@@ -211,6 +211,17 @@ def test_a_stopped_pool_leaves_no_process_and_gives_its_work_back(audio: Scripte
     assert text(requested) == audio.text
 
 
+def test_a_worker_that_is_told_to_stop_finishes_the_chunk_it_is_at(audio: ScriptedAudio) -> None:
+    with worker_pool() as pool:
+        request(audio, seconds_per_clip=1.0)
+        chunk = wait_for(running_chunk)
+        assert chunk is not None
+        pool.stop()
+
+    chunk.refresh_from_db()
+    assert (chunk.status, chunk.attempt) == (JobStatus.COMPLETED, 1)
+
+
 def test_real_speech_killed_in_three_ways_comes_out_word_for_word() -> None:
     with DEMO.open("rb") as file:
         requested = submit_recording(
