@@ -124,12 +124,18 @@ def _longest(bounds: ChunkBounds, factor: float | None) -> tuple[float, str]:
 
 
 def _caps(limits: EngineLimits) -> list[tuple[float, str]]:
-    """Return the longest targets that the limits of one call allow, and what limits them."""
+    """Return the longest targets that the limits of one call allow, and what limits them.
+
+    A window is ours to keep, so there is no margin to it.
+    """
     caps = []
     if limits.max_clip_seconds is not None:
         seconds = limits.max_clip_seconds * (1 - MARGIN)
         words = f"the engine takes at most {limits.max_clip_seconds:g} s a call"
         caps.append((longest_target_seconds(seconds), words))
+    if limits.window_seconds is not None:
+        words = f"the engine hears {limits.window_seconds:g} s at once"
+        caps.append((longest_target_seconds(limits.window_seconds), words))
     if limits.max_clip_bytes is not None:
         seconds = seconds_within(int(limits.max_clip_bytes * (1 - MARGIN)) - REQUEST_BYTES)
         words = f"the engine takes at most {limits.max_clip_bytes / 1024**2:.3g} MiB a call"

@@ -24,6 +24,9 @@ WINDOW = 0.25
 #: What both neighbours get of the other's side where there is no pause to cut at.
 OVERLAP_SECONDS = 2.0
 
+#: A longer pause may be somebody quiet beside somebody loud, who pauses in his turn.
+LONG_PAUSE_SECONDS = 1.0
+
 #: Shorter chunks than this are never meant.
 MIN_TARGET_SECONDS = 1.0
 
@@ -102,12 +105,25 @@ class PauseSplitter:
     ) -> tuple[int, bool]:
         """Return where to end the chunk, in frames, and whether it is in a pause."""
         window = loudness[first:]
-        pause = longest_run(window < pause_db)
-        if pause is not None and pause[1] - pause[0] >= self.min_pause_seconds * FRAMES_PER_SECOND:
-            return first + sum(pause) // 2, True
+        pause = self._longest_pause(window, pause_db)
+        begin = 0
+        if pause is not None and pause[1] - pause[0] > LONG_PAUSE_SECONDS * FRAMES_PER_SECOND:
+            begin, end = pause
+            quiet = window[begin:end]
+            pause = self._longest_pause(quiet, pause_threshold_db(quiet, before=pause_db))
+        if pause is not None:
+            return first + begin + sum(pause) // 2, True
         width = min(10, len(window))
         means = np.convolve(window, np.ones(width) / width, mode="valid")
         return first + int(np.argmin(means)) + width // 2, False
+
+    def _longest_pause(
+        self, loudness: NDArray[np.float32], pause_db: float
+    ) -> tuple[int, int] | None:
+        pause = longest_run(loudness < pause_db)
+        if pause is None or pause[1] - pause[0] < self.min_pause_seconds * FRAMES_PER_SECOND:
+            return None
+        return pause
 
 
 @dataclass

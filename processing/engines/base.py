@@ -33,12 +33,14 @@ class EngineLimits:
     """What one call may ask of an engine, and how many calls at once; None for no limit.
 
     ``max_clip_bytes`` is of the encoded body of a request. ``max_concurrency`` is over all
-    workers of all hosts.
+    workers of all hosts. ``window_seconds`` is what the engine hears at once: it takes longer
+    clips, too, but the rest of one costs as much as a whole window.
     """
 
     max_clip_seconds: float | None = None
     max_clip_bytes: int | None = None
     max_concurrency: int | None = None
+    window_seconds: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

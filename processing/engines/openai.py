@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 ResponseFormat = Literal["auto", "verbose_json", "json", "text", "diarized_json"]
 
 #: Part of the version; to be raised when a change of this code changes what is heard.
-REVISION = 1
+REVISION = 2
 
 #: OpenAI refuses shorter clips; there is no word in them.
 MIN_CLIP_SECONDS = 0.1

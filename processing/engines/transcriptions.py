@@ -6,7 +6,7 @@ disorder or outside the clip. What is there decides how it is read, not what was
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from processing.engines.base import AUTO, Segment, Speech, Timing, Word
 from processing.engines.languages import language_code
 from processing.engines.placement import UNKNOWN, Span, place, separate, share
+from processing.engines.spacing import words_of
 from processing.providers.answers import Answer
 
 #: Words further apart than this are in different segments, where the provider names none.
@@ -67,6 +68,8 @@ def read_json(answer: Answer, *, duration_seconds: float, language: str) -> Spee
         heard = _Heard(_tokens(text or ""))
     except _Unreadable as error:
         raise answer.bad(str(error)) from None
+    heard_words += _rest(heard, heard_words)
+    heard_segments += [] if heard_words else _rest(heard, heard_segments)
     if heard_words:
         words = [word for line in _words(heard_words, duration_seconds) for word in line]
         return Speech(_assigned(words, heard_segments, duration_seconds), language)
@@ -94,8 +97,25 @@ def _language(body: dict[str, Any]) -> str | None:
 def _tokens(text: Any) -> tuple[str, ...]:
     if not isinstance(text, str):
         raise _Unreadable("a text in it is no string")
-    words = (word.translate(_BRACKETS) for word in _MARK.sub(" ", text).split())
-    return tuple(word for word in words if word)
+    return tuple(words_of(_MARK.sub(" ", text).translate(_BRACKETS)))
+
+
+def _rest(whole: _Heard, parts: Sequence[_Heard]) -> list[_Heard]:
+    """Return what a text has behind its parts: vLLM leaves the end of a clip out of its segments.
+
+    Nothing where the text begins otherwise: then nobody knows which part is missing.
+    """
+    known = _letters(token for part in parts for token in part.tokens)
+    count = length = 0
+    while count < len(whole.tokens) and length < len(known):
+        length += len(_letters(whole.tokens[count : count + 1]))
+        count += 1
+    is_known = bool(known) and known == _letters(whole.tokens[:count])
+    return [_Heard(whole.tokens[count:])] if is_known and _letters(whole.tokens[count:]) else []
+
+
+def _letters(tokens: Iterable[str]) -> str:
+    return "".join(letter for letter in "".join(tokens).casefold() if letter.isalnum())
 
 
 def _word(item: dict[str, Any]) -> _Heard:

@@ -4,13 +4,12 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,16 +17,9 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from processing.engines.base import (
-    AUTO,
-    AudioClip,
-    EngineLimits,
-    Segment,
-    Speech,
-    Timing,
-    Word,
-)
+from processing.engines.base import AUTO, AudioClip, EngineLimits, Speech
 from processing.engines.languages import WHISPER_CODES
+from processing.engines.whisper_segments import speech_of
 from processing.exceptions import (
     ProcessingError,
     UnknownEngine,
@@ -36,7 +28,7 @@ from processing.exceptions import (
 )
 
 #: Part of the version; to be raised when a change of this file changes what is heard.
-REVISION = 1
+REVISION = 2
 
 #: Multilingual vocabularies are at least as large (openai/whisper, ``model.py``).
 MULTILINGUAL_TOKEN_COUNT = 51_865
@@ -46,12 +38,12 @@ MIN_CLIP_SECONDS = 0.1
 #: ... nor about those whose samples differ by no more (dither, 78 dB below full scale).
 SILENCE_RANGE = 8 / 32_768
 
-#: The least length of a word; Whisper gives some words none.
-MIN_WORD_SECONDS = 0.01
-
 #: Of a window's 448 tokens the text needs half. The library cuts ``hotwords`` and ``prompt`` to
 #: this length one by one, so that both together take the text's half, or more than there is.
 MAX_PROMPT_TOKENS = 223
+
+#: Whisper hears so much at once, and fills up with silence what is shorter.
+WINDOW_SECONDS = 30.0
 
 #: What a converted model needs. Without the last the library would fetch another model's.
 MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -90,7 +82,9 @@ class WhisperEngine:
     settings: WhisperSettings = field(default_factory=WhisperSettings)
     name: str = "whisper"
     is_remote: bool = False
-    limits: EngineLimits = field(default_factory=EngineLimits)
+    limits: EngineLimits = field(
+        default_factory=lambda: EngineLimits(window_seconds=WINDOW_SECONDS)
+    )
     #: ``prompt`` is what was said before the clip (it acts on the first 30 seconds), ``hotwords``
     #: are words to expect anywhere in it.
     parameter_names: frozenset[str] = frozenset({"prompt", "hotwords"})
@@ -233,65 +227,6 @@ def _end_of_prompt(model: Any, prompt: str, hotwords: str) -> list[int]:
     )
     room = max(0, MAX_PROMPT_TOKENS - len(expected))
     return list(asked[max(0, len(asked) - room) :])
-
-
-def speech_of(segments: Iterable[Any], *, language: str, duration: float) -> Speech:
-    """Return the library's ``segments`` of a clip of ``duration`` seconds in our terms.
-
-    Words are inside the clip and in order. A segment without times of words gets estimated ones.
-    """
-    heard = [(segment, _words_of(segment)) for segment in segments]
-    heard = [(segment, words) for segment, words in heard if words]
-    in_order = iter(_in_order([word for _, words in heard for word in words], duration))
-    is_estimated = any(not segment.words for segment, _ in heard)
-    return Speech(
-        tuple(
-            Segment(
-                tuple(next(in_order) for _ in words),
-                avg_logprob=float(segment.avg_logprob),
-                no_speech_prob=float(segment.no_speech_prob),
-            )
-            for segment, words in heard
-        ),
-        language,
-        Timing.SEGMENT if is_estimated else Timing.WORD,
-    )
-
-
-def _words_of(segment: Any) -> list[Word]:
-    if segment.words:
-        return [
-            Word(text, float(word.start), float(word.end), min(1.0, float(word.probability)))
-            for word in segment.words
-            if (text := word.word.strip())
-        ]
-    words = segment.text.split()
-    ends = np.cumsum([0, *(len(word) for word in words)]) / max(1, sum(map(len, words)))
-    times = segment.start + ends * (segment.end - segment.start)
-    return [
-        Word(word, start, end)
-        for word, (start, end) in zip(words, pairwise(times.tolist()), strict=True)
-    ]
-
-
-def _in_order(words: list[Word], duration: float) -> list[Word]:
-    """Return ``words`` moved so that each has a length and they follow each other in the clip."""
-    least = min(MIN_WORD_SECONDS, duration / max(1, len(words)))
-    times: list[tuple[float, float]] = []
-    earliest = 0.0
-    for word in words:
-        start = max(word.start, earliest)
-        earliest = max(word.end, start + least)
-        times.append((start, earliest))
-    latest = duration
-    for index, (start, end) in reversed(list(enumerate(times))):
-        end = min(end, latest)
-        latest = max(0.0, min(start, end - least))
-        times[index] = (latest, end)
-    return [
-        Word(word.word, start, end, word.confidence)
-        for word, (start, end) in zip(words, times, strict=True)
-    ]
 
 
 def engine_of_settings() -> WhisperEngine:

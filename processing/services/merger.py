@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from processing.engines.base import SAMPLE_RATE, Speech, Timing
+from processing.engines.spacing import spaced
 from processing.services.seams import Entry, Overlap, Owner, SeamJoiner
 from processing.services.suspicion import Energy, Suspicion
 from processing.services.timestamps import TIME_DECIMALS, TimestampAdjuster
@@ -44,8 +45,9 @@ class Merged:
     """A transcript, as ``Transcript`` stores it, and an account of every overlap.
 
     Segment: ``start``, ``end``, ``text``, ``words`` (each with ``word``, ``start``, ``end`` and
-    ``confidence``), and where there are any ``speaker``, ``flags`` (sorted), and
-    ``is_estimated`` when the engine gave no times of words. Gap: ``start``, ``end``,
+    ``confidence``, and ``is_cut`` where it may be a part of a word that a gap has the rest of), and
+    where there are any ``speaker``, ``flags`` (sorted), and ``is_estimated`` when the engine gave
+    no times of words. Gap: ``start``, ``end``,
     ``reason``. Seam: ``at`` (the cut), ``left_chunk``, ``right_chunk``, ``method`` and
     ``matched`` (see ``Joined``), and the words heard by the ``left`` and the ``right`` side
     around the overlap, and ``kept``. Times are seconds on the recording's clock.
@@ -58,11 +60,15 @@ class Merged:
 
 @dataclass(frozen=True)
 class _Side:
-    """The chunk that was joined last, without its words."""
+    """The chunk that was joined last, without its words.
+
+    ``is_open`` when there was no pause to cut at, so that the cut may go through a word.
+    """
 
     index: int
     end_sample: int
     timing: Timing
+    is_open: bool
 
 
 @dataclass(frozen=True)
@@ -86,12 +92,20 @@ class Merger:
         merged = Merged()
         pending: list[Entry] = []  # words that the next chunk may have heard, too
         left: _Side | None = None
+        is_after_gap = False
         for chunk in _by_index(chunks):
             if chunk.speech is None:
                 merged.gaps.append(_gap(chunk))
+                if left is not None and left.is_open and not is_after_gap:
+                    self._doubt_last(pending, left)
+                is_after_gap = True
                 continue
             heard = self._entries(chunk, chunk.speech)
-            right = _Side(chunk.index, chunk.end_sample, chunk.speech.timing)
+            if is_after_gap and chunk.start_sample < chunk.core_start_sample:
+                self._doubt_first(heard, chunk)
+            is_after_gap = False
+            is_open = chunk.core_end_sample < chunk.end_sample
+            right = _Side(chunk.index, chunk.end_sample, chunk.speech.timing, is_open)
             if left is not None and chunk.start_sample < left.end_sample:
                 heard, seam = self._joined(pending, heard, left, right, chunk)
                 merged.seams.append(seam)
@@ -116,6 +130,18 @@ class Merger:
                 owner = Owner(span, segment.speaker, is_estimated, doubts)
                 entries += [Entry(word, owner) for word in words]
         return entries
+
+    def _doubt_last(self, entries: list[Entry], side: _Side) -> None:
+        """Doubt the last word where the audio of a chunk ends in it: its rest is in a gap."""
+        edge = side.end_sample / SAMPLE_RATE - self.joiner.cut_seconds
+        if entries and entries[-1].word.end > edge:
+            entries[-1] = entries[-1].doubted()
+
+    def _doubt_first(self, entries: list[Entry], chunk: HeardChunk) -> None:
+        """Doubt the first word where the audio of a chunk begins in it."""
+        edge = chunk.start_sample / SAMPLE_RATE + self.joiner.cut_seconds
+        if entries and entries[0].word.start < edge:
+            entries[0] = entries[0].doubted()
 
     def _joined(
         self,
@@ -185,7 +211,7 @@ def _in_order(entries: Sequence[Entry], *, after: float) -> list[Entry]:
         word = replace(entry.word, start=start, end=max(start, entry.word.end))
         if ordered and ordered[-1].word.end > start:
             ordered[-1] = replace(ordered[-1], word=replace(ordered[-1].word, end=start))
-        ordered.append(Entry(word, entry.owner))
+        ordered.append(replace(entry, word=word))
         after = start
     return ordered
 
@@ -209,12 +235,15 @@ def _gap(chunk: HeardChunk) -> JsonObject:
 
 def _segments(entries: Sequence[Entry]) -> Iterator[JsonObject]:
     for owner, group in groupby(entries, attrgetter("owner")):
-        words = [entry.word for entry in group]
+        said = list(group)
+        words = [entry.word for entry in said]
         segment: JsonObject = {
             "start": words[0].start,
             "end": words[-1].end,
-            "text": " ".join(word.word for word in words),
-            "words": [asdict(word) for word in words],
+            "text": spaced(word.word for word in words),
+            "words": [
+                asdict(entry.word) | ({"is_cut": True} if entry.is_cut else {}) for entry in said
+            ],
         }
         if owner.speaker:
             segment["speaker"] = owner.speaker

@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 
+from django.db.models import F, Sum
 from django.utils import timezone
 
-from processing.models import ProcessingTask
+from processing.engines.base import SAMPLE_RATE
+from processing.models import ChunkTask, ProcessingTask
 
 
 @dataclass(frozen=True)
 class Progress:
     """Seconds of audio done and in all (None while not known), and chunks settled and cut.
 
-    ``eta_seconds`` is how long the rest takes if it goes on as it went since the run started;
-    None while nothing is done, while nobody knows how much there is, and once it is over.
+    ``eta_seconds`` is how long the rest takes if it goes on as fast as engines have been since the
+    run started; what was known from before tells nothing of that. None while nothing else is
+    done, while nobody knows how much there is, and once it is over.
     """
 
     done_seconds: float
@@ -51,5 +54,16 @@ def _eta_seconds(processing: ProcessingTask) -> float | None:
     done, total = processing.done_seconds, processing.total_seconds
     if not (processing.is_active and processing.started_at and done and total):
         return None
+    if done >= total:
+        return 0.0
+    heard = done - _reused_seconds(processing)
     passed = (timezone.now() - processing.started_at).total_seconds()
-    return max(total - done, 0.0) * max(passed, 0.0) / done
+    return (total - done) * max(passed, 0.0) / heard if heard > 0 else None
+
+
+def _reused_seconds(processing: ProcessingTask) -> float:
+    """Return how much audio of a run was answered without its engine."""
+    reused = ChunkTask.objects.of(processing.pk).completed().filter(is_reused=True)
+    length = F("core_end_sample") - F("core_start_sample")
+    samples = reused.order_by().aggregate(samples=Sum(length))["samples"]
+    return (samples or 0) / SAMPLE_RATE

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter, itemgetter
+from typing import Self
 
 from processing.engines.base import Timing, Word
-from processing.services.alignment import TailAligner, TimedAligner, normalized
+from processing.services.alignment import EDGE_SECONDS, TailAligner, TimedAligner, normalized
 from processing.services.suspicion import Flag
 
 #: So many words in a row are a repetition; every longer one contains them.
@@ -26,10 +27,16 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A word on the recording's clock, and whose it is."""
+    """A word on the recording's clock, whose it is, and whether a part of it may be missing."""
 
     word: Word
     owner: Owner
+    is_cut: bool = False
+
+    def doubted(self) -> Self:
+        """Return the word as one of which a gap may have a part, and flag its segment."""
+        self.owner.flags.add(Flag.CUT_AT_GAP)
+        return replace(self, is_cut=True)
 
 
 @dataclass(frozen=True)
@@ -87,13 +94,18 @@ class SeamJoiner:
     of the edge of its own clip, where context is missing, a neighbour that was further from its
     own edge, and heard other words around, is believed.
 
+    ``cut_seconds`` is how near to the edge of its clip a word may be only a part of one.
     ``gate_seconds`` is how far apart the times of one word may be, ``segment_gate_seconds``
-    where they are estimated inside segments. Without any times the texts alone decide.
+    where they are estimated inside segments. Without any times the texts alone decide what is one
+    word, and those estimated over the clip, which are good near its edges, what is at an edge:
+    what is within ``guessed_unsure_seconds``.
     """
 
     gate_seconds: float = 0.6
     segment_gate_seconds: float = 2.0
     unsure_seconds: float = 1.0
+    guessed_unsure_seconds: float = 1.2
+    cut_seconds: float = EDGE_SECONDS
 
     def join(
         self, left: Sequence[Entry], right: Sequence[Entry], overlap: Overlap, timing: Timing
@@ -109,8 +121,7 @@ class SeamJoiner:
         halved = [
             (place, number < switch)
             for number, place in enumerate(places)
-            if timing == Timing.NONE
-            or not self._is_overruled(place, left, right, overlap, self.gate(timing))
+            if not self._is_overruled(place, left, right, overlap, timing)
         ]
         kept: list[Entry] = []
         for is_before, half in groupby(halved, itemgetter(1)):
@@ -134,7 +145,7 @@ class SeamJoiner:
         if timing == Timing.NONE:
             columns = TailAligner().align(left_words, right_words)
         else:
-            columns = TimedAligner(self.gate(timing)).align(
+            columns = TimedAligner(self.gate(timing), self.cut_seconds).align(
                 left_words, right_words, left_end=overlap.end, right_start=overlap.start
             )
         return [
@@ -152,7 +163,7 @@ class SeamJoiner:
         left: Sequence[Entry],
         right: Sequence[Entry],
         overlap: Overlap,
-        gate: float,
+        timing: Timing,
     ) -> bool:
         """Whether one side alone heard this, near its edge, and the other side is not deaf."""
         if place.left is not None and place.right is not None:
@@ -161,7 +172,9 @@ class SeamJoiner:
         edges = [(word.start + word.end) / 2 - overlap.start]  # the right side's, then the left's
         edges.append(overlap.end - overlap.start - edges[0])
         own, of_other = edges if place.left is None else reversed(edges)
-        return own < min(self.unsure_seconds, of_other) and any(
+        unsure = self.guessed_unsure_seconds if timing == Timing.NONE else self.unsure_seconds
+        gate = self.gate(timing)
+        return own < min(unsure, of_other) and any(
             other.word.start < word.end + gate and other.word.end > word.start - gate
             for other in (left if place.left is None else right)
         )
@@ -197,7 +210,7 @@ def _adopted(words: Sequence[Entry], home: set[Owner]) -> list[Entry]:
     for entry in words:
         if entry.owner in home:
             owner = entry.owner
-        adopted.append(Entry(entry.word, owner or entry.owner))
+        adopted.append(replace(entry, owner=owner or entry.owner))
     return adopted
 
 

@@ -71,6 +71,7 @@ def test_engine_tells_what_it_can(api: APIClient) -> None:
         "max_clip_seconds": None,
         "max_clip_bytes": None,
         "max_concurrency": None,
+        "window_seconds": None,
     }
     assert (body["rate_limits"], body["breaker"]) == (None, None)
 

@@ -150,6 +150,9 @@ def test_a_single_equal_word_does_not_join_tails() -> None:
         ("STRASSE", "strasse"),
         ("ﬁne", "fine"),
         ("?!", "?!"),
+        ("好。", "好"),
+        ("ที่", "ที่"),  # the vowel and the tone are marks
+        ("की", "की"),
     ],
 )
 def test_words_are_compared_without_case_and_punctuation(word: str, compared: str) -> None:

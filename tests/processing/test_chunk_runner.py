@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jobs.choices import JobStatus
@@ -13,6 +14,7 @@ from processing.exceptions import ProcessingError, RateLimited
 from processing.models import ChunkTask, ProcessingTask
 from processing.services.chunk_runner import run_chunk
 from processing.services.hearing import text_of
+from tests.audio import write_wav
 from tests.factories.processing import ChunkTaskFactory, ProcessingTaskFactory
 from tests.fakes.tones import Tone, ToneEngine, tones, write_tones
 from tests.processing.runs import ask, drain, heard, made, word_times, work_off
@@ -92,6 +94,14 @@ def test_silence_is_not_asked_for_again(tmp_path: Path, tone_engine: type[ToneEn
     heard(path)
 
     assert len(tone_engine.asked) == 1
+
+
+def test_nobody_is_asked_what_was_said_in_digital_silence(
+    tmp_path: Path, tone_engine: type[ToneEngine]
+) -> None:
+    heard(write_wav(tmp_path / "silent.wav", np.zeros(9 * SAMPLE_RATE, np.int16)))
+
+    assert tone_engine.asked == []
 
 
 def test_parts_of_several_chunks_are_in_the_transcript(

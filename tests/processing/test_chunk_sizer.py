@@ -153,6 +153,18 @@ def test_a_clip_of_44_seconds_is_cut_for_both_of_two_workers(is_remote: bool) ->
     assert len(list(PauseSplitter(target).split([samples]))) >= 2
 
 
+@pytest.mark.parametrize("duration", [100.0, 3_600.0, None])
+@pytest.mark.parametrize("factor", [None, 0.001, 0.5], ids=["unknown", "fast", "slow"])
+def test_no_chunk_is_over_the_window_of_its_engine(
+    duration: float | None, factor: float | None
+) -> None:
+    limits = EngineLimits(window_seconds=30.0)
+
+    target = recommend(duration, 2, factor=factor, limits=limits).target_seconds
+
+    assert longest_clip(target) <= 30.0
+
+
 # What is said of it
 
 
@@ -187,6 +199,7 @@ def test_the_estimate_is_what_the_busiest_worker_takes(
         (5.0, 2, EngineLimits(), "one chunk: too short to share"),
         (600.0, 2, EngineLimits(max_clip_seconds=20.0), "the engine takes at most 20 s a call"),
         (600.0, 2, EngineLimits(max_clip_bytes=2**20), "the engine takes at most 1 MiB a call"),
+        (600.0, 2, EngineLimits(window_seconds=30.0), "the engine hears 30 s at once"),
     ],
 )
 def test_a_recommendation_says_why(

@@ -1,6 +1,7 @@
 """A transcript as people and programs want it, to the character."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -206,6 +207,30 @@ def test_every_word_is_in_some_cue() -> None:
     assert " ".join(cues(words)) == transcript(words).text
 
 
+CHINESE: Words = [
+    (letter, i * 0.1, i * 0.1 + 0.1) for i, letter in enumerate("今天天气很好。" * 10)
+]
+
+
+def test_a_cue_has_no_spaces_where_the_script_has_none() -> None:
+    assert cues([("我", 0.0, 0.2), ("用", 0.2, 0.4), ("Python", 0.4, 1.0), ("写。", 1.0, 1.3)]) == [
+        "我用 Python 写。"
+    ]
+
+
+def test_letters_as_wide_as_two_count_twice_in_a_cue() -> None:
+    assert [len(cue) for cue in cues(CHINESE)] == [42, 28]
+
+
+def test_words_that_were_cut_at_a_gap_say_so_in_json() -> None:
+    cut = transcript(HELLO)
+    cut.segments[0]["words"][1]["is_cut"] = True
+
+    words = json.loads(as_json(cut))["segments"][0]["words"]
+
+    assert [word.get("is_cut") for word in words] == [None, True]
+
+
 def test_each_format_says_what_it_is() -> None:
     types = {name: content_type for name, (content_type, _) in FORMATS.items()}
 
@@ -284,6 +309,13 @@ def test_gaps_are_marked_in_the_text_where_they_are() -> None:
     assert as_text_with_gaps(transcript(HELLO, BYE, gaps=gaps)) == (
         "Hello there\n[not heard: error: the engine gave up]\nBye\n[not heard: late]\n"
     )
+
+
+@pytest.mark.parametrize("render", [as_text, as_srt, as_vtt])
+def test_a_gap_puts_no_word_into_what_people_read(render: Callable[[Transcript], str]) -> None:
+    gap = {"start": 2.0, "end": 9.0, "reason": "error: the engine gave up"}
+
+    assert render(transcript(HELLO, BYE, gaps=[gap])) == render(transcript(HELLO, BYE))
 
 
 @pytest.mark.django_db

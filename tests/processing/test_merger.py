@@ -122,6 +122,19 @@ def test_no_chunk_is_no_transcript() -> None:
     assert merge() == Merged()
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(["今", "天", "好。"], "今天好。"), (["用", "Python", "写"], "用 Python 写")],
+    ids=["Chinese", "mixed"],
+)
+def test_text_has_spaces_where_its_script_has_them(words: list[str], text: str) -> None:
+    line = [(word, i * 0.5, i * 0.5 + 0.4) for i, word in enumerate(words)]
+
+    [segment] = merge(chunk((0.0, 4.0), line)).segments
+
+    assert segment["text"] == text
+
+
 # Gaps
 
 
@@ -156,6 +169,56 @@ def test_what_neighbours_heard_of_a_failed_chunk_is_kept() -> None:
     )
 
 
+#: What was said across the edges of a gap without a pause: a half of "broken", and of "seven".
+OPEN = chunk((0.0, 4.0), [("well", 5.0, 5.4)], [("it", 5.5, 5.7), ("bro", 5.8, 6.0)], end=6.0)
+OPEN_AGAIN = chunk((8.0, 12.0), [("ven", 6.0, 6.3), ("days", 6.4, 6.8)], start=6.0)
+
+
+def cut_words(merged: Merged) -> list[str]:
+    words = [word for segment in merged.segments for word in segment["words"]]
+    return [word["word"] for word in words if word.get("is_cut")]
+
+
+def test_a_word_that_the_edge_of_a_gap_may_have_cut_is_kept_and_doubted() -> None:
+    merged = merge(OPEN, failed((4.0, 8.0)), OPEN_AGAIN)
+
+    assert [segment["text"] for segment in merged.segments] == ["well", "it bro", "ven days"]
+    assert cut_words(merged) == ["bro", "ven"]
+    assert [segment.get("flags") for segment in merged.segments] == [
+        None,
+        ["cut_at_gap"],
+        ["cut_at_gap"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chunks"),
+    [
+        pytest.param([OPEN, chunk((4.0, 8.0), [("go", 5.0, 5.2)], start=2.0)], id="no gap"),
+        pytest.param(
+            [chunk((0.0, 4.0), [("end", 3.8, 4.0)]), failed((4.0, 8.0))], id="cut in a pause"
+        ),
+        pytest.param(
+            [chunk((0.0, 4.0), [("end", 5.0, 5.4)], end=6.0), failed((4.0, 8.0))],
+            id="said before the edge",
+        ),
+        pytest.param(
+            [failed((0.0, 8.0)), chunk((8.0, 12.0), [("on", 6.6, 6.9)], start=6.0)],
+            id="said after the edge",
+        ),
+        pytest.param([chunk((0.0, 4.0), end=6.0), failed((4.0, 8.0))], id="nothing was said"),
+    ],
+)
+def test_no_other_word_is_doubted_for_a_gap(chunks: list[HeardChunk]) -> None:
+    assert cut_words(merge(*chunks)) == []
+
+
+def test_the_next_gap_doubts_no_word_again_that_is_far_from_it() -> None:
+    merged = merge(OPEN, failed((4.0, 8.0)), failed((8.0, 12.0)))
+
+    assert cut_words(merged) == ["bro"]
+
+
 # Overlaps
 
 
@@ -170,6 +233,20 @@ def test_three_chunks_in_a_row_may_overlap() -> None:
         chunk((8.0, 16.0), heard(6.0, 18.0), start=6.0, end=18.0),
         chunk((16.0, 24.0), heard(14.0, 24.0), start=14.0),
     ) == " ".join(word for word, _, _ in words)
+
+
+@pytest.mark.parametrize("timing", list(Timing))
+def test_only_words_near_an_overlap_are_compared_however_long_the_chunks(timing: Timing) -> None:
+    words: Words = [(f"w{i}", i * 0.4, i * 0.4 + 0.3) for i in range(3_000)]
+    left, right = words[:1_504], words[1_495:]
+
+    [seam] = merge(
+        chunk((0.0, 600.0), left, end=602.0, timing=timing),
+        chunk((600.0, 1_200.0), right, start=598.0, timing=timing),
+    ).seams
+
+    assert seam["matched"] == 9
+    assert max(len(seam["left"]), len(seam["right"])) <= 20
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -12,14 +12,14 @@ from pytest_django import Settings
 from processing.audio.chunk_sizer import ChunkSizeRecommendation
 from processing.choices import CHUNK_QUEUE, REMOTE_CHUNK_QUEUE
 from processing.engines.base import SAMPLE_RATE, EngineLimits
-from processing.models import Engine
+from processing.models import ChunkTask, Engine
 from processing.services import planner
 from processing.services.orchestrator import channels_of
 from processing.services.planner import recommended
 from tests.factories.jobs import WorkerFactory
 from tests.factories.processing import ProcessingTaskFactory
 from tests.fakes.tones import Tone, ToneEngine, samples_of
-from tests.processing.runs import ask, made, word_times
+from tests.processing.runs import TRANSCRIPTION, ask, drain, made, word_times
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("tone_engine")]
 
@@ -103,6 +103,16 @@ def test_channels_are_heard_as_the_request_has_it(
     )
 
     assert channels_of(run) == channels
+
+
+def test_two_runs_of_one_recording_share_no_file_of_a_chunk(mono: Path) -> None:
+    runs = [ask(mono, parameters={"beam": beam}).processing for beam in (1, 2)]
+    drain(TRANSCRIPTION)
+
+    names = [set(ChunkTask.objects.of(run.pk).values_list("audio", flat=True)) for run in runs]
+
+    assert min(map(len, names)) > 1
+    assert names[0].isdisjoint(names[1])
 
 
 def test_times_of_a_long_recording_are_those_of_its_samples(

@@ -63,6 +63,33 @@ def test_the_rest_is_expected_to_go_on_as_it_went() -> None:
     assert eta_seconds(done_samples=60 * 16_000) == pytest.approx(60.0)
 
 
+def run_with_a_known_chunk(**second: Any) -> ProcessingTask:
+    """Return a run of 6 s that began 10 s ago; the first of two chunks was known before."""
+    run = ProcessingTaskFactory.create(
+        processing=True,
+        total_chunks=6,
+        total_samples=6 * 16_000,
+        started_at=NOW - timedelta(seconds=10),
+    )
+    ChunkTaskFactory.create(processing=run, completed=True, is_reused=True)
+    ChunkTaskFactory.create(processing=run, **second)
+    return run
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("end", ["completed", "failed"])
+def test_the_speed_is_that_of_what_was_not_known_before(end: str) -> None:
+    run = run_with_a_known_chunk(**{end: True})
+
+    with time_machine.travel(NOW, tick=False):
+        assert Progress.of(run).eta_seconds == pytest.approx(40.0)
+
+
+@pytest.mark.django_db
+def test_what_was_known_before_tells_nothing_of_how_long_the_rest_takes() -> None:
+    assert Progress.of(run_with_a_known_chunk()).eta_seconds is None
+
+
 @pytest.mark.django_db
 def test_while_it_is_cut_the_rest_is_what_the_recording_declares() -> None:
     declared: dict[str, Any] = {

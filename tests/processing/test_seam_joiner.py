@@ -241,6 +241,15 @@ def test_without_times_and_shared_words_nothing_is_dropped() -> None:
     assert merged.seams[0]["method"] == "plain"
 
 
+def test_without_times_a_side_does_not_overrule_at_its_edge_one_that_heard_well() -> None:
+    left = estimated(["zero", *LINE, "um"], 0.0, 10.0)
+    right = estimated(["hm", *LINE, "seven", "eight", "nine"], 6.0, 16.0)
+
+    assert text(merge([left], [right], Timing.NONE)) == (
+        "zero one two three four five six seven eight nine"
+    )
+
+
 def test_a_seam_is_as_exact_as_the_less_exact_of_its_sides() -> None:
     left = side(0, (0.0, 0.0, 8.0, 10.0), [estimated(LINE, 5.0, 10.0)], Timing.WORD)
     right = side(1, (6.0, 8.0, 16.0, 16.0), [estimated(LINE, 9.0, 16.0)], Timing.NONE)

@@ -12,7 +12,7 @@ from processing.audio.envelope import SILENCE_DB
 from processing.audio.splitter import longest_run
 from processing.engines.base import SAMPLE_RATE
 from tests.audio import Script, samples_of
-from tests.processing.recordings import KINDS, audio, levels, places, split
+from tests.processing.recordings import KINDS, Samples, audio, levels, places, split
 
 #: No file of examples beside the code, no failure because the machine is busy.
 quick = settings(
@@ -154,6 +154,31 @@ def test_a_pause_under_the_least_length_is_none() -> None:
     first = split(samples_of(words, 12.0), 4.0)[0]
 
     assert first.end > first.core_end
+
+
+def after_somebody_loud(quiet: Script) -> Samples:
+    """Return 9 s of loud speech and then somebody who is 36 dB quieter, to 20 s."""
+    loud: Script = [("a", 0.2, 4.0), ("b", 4.5, 9.0)]
+    samples = samples_of([*loud, *quiet], 20.0)
+    samples[9 * SAMPLE_RATE :] //= 64
+    return samples
+
+
+def test_a_quiet_speaker_after_a_loud_one_is_cut_between_words_too() -> None:
+    samples = after_somebody_loud([("c", 9.3, 12.6), ("d", 13.1, 19.8)])
+
+    first = split(samples, 12.0)[0]
+
+    assert 12.6 < first.core_end / SAMPLE_RATE < 13.1
+    assert first.end == first.core_end
+
+
+def test_a_quiet_speaker_who_does_not_pause_is_cut_with_an_overlap() -> None:
+    quiet: Script = [("c", 9.05 + 0.35 * i, 9.25 + 0.35 * i) for i in range(30)]
+
+    first = split(after_somebody_loud(quiet), 12.0)[0]
+
+    assert first.end - first.core_end == 2 * SAMPLE_RATE
 
 
 # Where they do not

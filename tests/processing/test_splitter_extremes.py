@@ -52,7 +52,7 @@ def test_a_target_that_makes_no_chunks_is_refused(target: float) -> None:
         PauseSplitter(target)
 
 
-@pytest.mark.parametrize("clip_seconds", [10.0, 60.0])
+@pytest.mark.parametrize("clip_seconds", [10.0, 30.0, 60.0])
 def test_chunks_of_the_longest_target_for_a_clip_are_no_longer_than_it(clip_seconds: float) -> None:
     noise = KINDS["noise alone"](np.zeros(200 * SAMPLE_RATE, np.int16))
 

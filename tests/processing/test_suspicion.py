@@ -99,6 +99,13 @@ def test_more_words_than_can_be_said_are_fast(rate: float, found: set[Flag]) -> 
     assert flags(segment(PROSE[:30], rate=rate)) == [found]
 
 
+@pytest.mark.parametrize(("rate", "found"), [(9.0, set()), (20.0, {Flag.FAST})])
+def test_letters_that_are_words_come_faster(rate: float, found: set[Flag]) -> None:
+    assert flags(
+        segment(list("吾輩は猫である名前はまだ無いどこで生れたか頓と見当が"), rate=rate)
+    ) == [found]
+
+
 def test_a_burst_of_short_words_is_normal() -> None:
     assert flags(segment("as if it is to be", rate=9.0)) == [set()]
 

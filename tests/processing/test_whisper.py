@@ -24,13 +24,15 @@ from processing.engines.base import (
     AUTO,
     SAMPLE_RATE,
     AudioClip,
+    EngineLimits,
     Speech,
     SpeechEngine,
     Timing,
     Word,
 )
 from processing.engines.languages import WHISPER_CODES
-from processing.engines.whisper import WhisperEngine, WhisperSettings, speech_of
+from processing.engines.whisper import WhisperEngine, WhisperSettings
+from processing.engines.whisper_segments import speech_of
 from processing.exceptions import UnknownParameter, UnsupportedLanguage
 from tests.processing.engine_contract import SpeechEngineContract, words_of
 from tests.processing.whisper_model import make_whisper_model
@@ -193,6 +195,14 @@ def test_prompt_and_hotwords_together_leave_half_of_the_window_to_the_text(
 def test_a_prompt_that_is_no_text_is_refused(whisper: WhisperEngine, clip: AudioClip) -> None:
     with pytest.raises(UnknownParameter, match="hotwords is a text"):
         whisper.transcribe(clip, language="en", parameters={"hotwords": ["Ada"]})
+
+
+def test_soft_words_are_not_left_out_unless_somebody_asks_for_it() -> None:
+    assert WhisperSettings().vad_filter is False
+
+
+def test_chunks_are_to_be_no_longer_than_the_window(whisper: WhisperEngine) -> None:
+    assert whisper.limits == EngineLimits(window_seconds=30.0)
 
 
 def test_an_english_model_knows_english_only(tmp_path: Path, clip: AudioClip) -> None:
@@ -387,6 +397,47 @@ def test_words_are_moved_into_the_clip_and_into_order(
 
     got = [(word.start, word.end) for word in words_of(speech)]
     assert got == [pytest.approx(pair) for pair in expected]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        pytest.param(
+            [" a", " well", "-known", " fact."], ["a", "well-known", "fact."], id="hyphen"
+        ),
+        pytest.param(["我", "用", "Py", "thon", "写"], ["我", "用Python写"], id="mixed, no space"),
+        pytest.param(["用", " Py", "thon", " 写"], ["用", "Python", "写"], id="mixed, with spaces"),
+        pytest.param(["今", "天", "好。"], ["今", "天", "好。"], id="a script without spaces"),
+        pytest.param([" a ", "b", " ", "c"], ["a", "b", "c"], id="space behind or alone"),
+    ],
+)
+def test_what_the_model_wrote_without_a_space_is_one_word(
+    pieces: list[str], words: list[str]
+) -> None:
+    said = [
+        SimpleNamespace(word=piece, start=i * 0.5, end=i * 0.5 + 0.5, probability=1 - i * 0.1)
+        for i, piece in enumerate(pieces)
+    ]
+    heard = _segment(start=0.0, end=5.0, text="".join(pieces), words=said)
+
+    speech = speech_of([heard], language="zh", duration=5.0)
+
+    assert [word.word for word in words_of(speech)] == words
+
+
+def test_a_word_of_two_pieces_lasts_as_long_as_both_and_is_as_sure_as_the_less_sure() -> None:
+    pieces = [
+        SimpleNamespace(word=" well", start=0.0, end=0.5, probability=0.9),
+        SimpleNamespace(word="-known", start=0.5, end=1.0, probability=0.6),
+    ]
+
+    speech = speech_of(
+        [_segment(start=0.0, end=1.0, text=" well-known", words=pieces)],
+        language="en",
+        duration=5.0,
+    )
+
+    assert words_of(speech) == [Word("well-known", 0.0, 1.0, 0.6)]
 
 
 def test_words_of_nothing_but_space_and_segments_of_nothing_else_are_left_out() -> None:

@@ -251,5 +251,5 @@ def test_the_version_names_model_host_format_and_revision(
         make_engine("https://one.example/v1", response_format="json").version,
     }
 
-    assert "whisper-1@one.example-auto-1" in versions
+    assert "whisper-1@one.example-auto-2" in versions
     assert len(versions) == 3

@@ -51,6 +51,17 @@ def test_words_of_verbose_json_keep_their_times() -> None:
     assert speech.timing is Timing.WORD
 
 
+def test_text_without_spaces_is_as_many_words_as_letters() -> None:
+    speech = read({"segments": [segment("今天很好。", 1.0, 2.0)]})
+
+    assert timed(speech) == [
+        ("今", 1.0, 1.2),
+        ("天", 1.2, 1.4),
+        ("很", 1.4, 1.6),
+        ("好。", 1.6, 2.0),
+    ]
+
+
 def test_words_go_to_their_segments_with_what_is_said_of_these() -> None:
     body = {
         "words": [word("one", 0.5, 1.0), word("two", 1.0, 2.1), word("three", 2.05, 3.0)],
@@ -78,6 +89,37 @@ def test_segments_alone_share_their_time_among_their_words_by_length() -> None:
         ("end", 5.0, 6.0),
     ]
     assert speech.timing is Timing.SEGMENT
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(
+            {"text": "One two. Three four.", "segments": [segment("One two.", 0.0, 2.0)]},
+            [("One", 0.0, 0.857), ("two.", 0.857, 2.0), ("Three", 2.0, 6.0), ("four.", 6.0, 10.0)],
+            id="a segment",
+        ),
+        pytest.param(
+            {"text": "One, two.", "words": [word("one", 0.0, 1.0)]},
+            [("one", 0.0, 1.0), ("two.", 1.0, 10.0)],
+            id="a word",
+        ),
+        pytest.param(
+            {"text": "Other two.", "segments": [segment("One", 0.0, 2.0)]},
+            [("One", 0.0, 2.0)],
+            id="not where the text is another",
+        ),
+        pytest.param(
+            {"text": "One ...", "segments": [segment("One", 0.0, 2.0)]},
+            [("One", 0.0, 2.0)],
+            id="not where it is no word",
+        ),
+    ],
+)
+def test_what_the_text_has_behind_its_parts_is_not_lost(
+    body: dict[str, Any], expected: list[tuple[str, float, float]]
+) -> None:
+    assert timed(read(body)) == expected
 
 
 @pytest.mark.parametrize(
