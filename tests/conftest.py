@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,36 @@ def pytest_configure() -> None:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
 
+#: From so many rows on a table is emptied faster than its rows are deleted.
+MANY_ROWS = 200
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Connect anew once the database is migrated: what that sets on it holds from then on."""
     with django_db_blocker.unblock():
         connection.close()
+        _delete_instead_of_truncating()
+
+
+def _delete_instead_of_truncating() -> None:
+    """Have what a test has committed deleted after it: to truncate all tables takes 120 ms,
+    however few rows they have, and to delete these takes 5."""
+    truncating = connection.ops.sql_flush
+
+    def sql_flush(style: Any, tables: Sequence[str], **options: Any) -> list[str]:
+        counts = " UNION ALL ".join(
+            f"SELECT '{table}', count(*) FROM (SELECT FROM \"{table}\" LIMIT {MANY_ROWS}) AS rows"  # noqa: S608  our own names
+            for table in tables
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(counts)
+            count_of = dict(cursor.fetchall())
+        if max(count_of.values()) == MANY_ROWS:
+            return truncating(style, tables, **options)
+        return [f'DELETE FROM "{table}"' for table, count in count_of.items() if count]  # noqa: S608
+
+    connection.ops.sql_flush = sql_flush  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")
