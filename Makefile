@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 # The engine that demo and serve use needs its packages.
 ENGINE_PACKAGES := $(if $(filter whisper,$(ENGINE)),$(VENV)/installed-whisper)
 
-.PHONY: help install whisper demo serve test fast check lint types migrations format state-machine bench-transcribe bench-queue bench-cache bench-pipeline clean
+.PHONY: help install whisper demo serve test fast check lint types migrations format state-machine bench-transcribe bench-queue bench-cache bench-pipeline bench-search clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -72,6 +72,9 @@ bench-cache: $(VENV)/installed ## measure the cache against its limits and its p
 
 bench-pipeline: $(VENV)/installed ## measure cutting, joining, providers and limits
 	@$(BIN)/python -m tests.bench.pipeline $(ARGS)
+
+bench-search: $(VENV)/installed ## measure search, related documents and indexing
+	@$(BIN)/python -m tests.bench.search $(ARGS)
 
 clean: ## remove the virtual environment and everything Longhand has written
 	rm -rf $(VENV) .venv-bench var

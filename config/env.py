@@ -52,10 +52,22 @@ ENGINE_CONCURRENCY: dict[str, int] = _read.dict(
 #: Names of OpenAI-compatible servers that are engines; see ``provider`` for what each needs.
 PROVIDERS: list[str] = _read.list("PROVIDERS", default=[])
 
+#: Whether every new transcript and document is summarised without being asked for.
+AUTO_SUMMARIZE: bool = _read.bool("AUTO_SUMMARIZE", default=True)
+
 #: The speech engine of those who name none.
 ENGINE: str = _read.str("ENGINE", default="sphinx")
 MAX_UPLOAD_BYTES: int = _read.int("MAX_UPLOAD_BYTES", default=4 * 1024**3)
 MAX_DURATION_SECONDS: int = _read.int("MAX_DURATION_SECONDS", default=48 * 3600)
+
+#: Limits of an uploaded document: of the file, of what it unpacks to, of what is read of it,
+#: and of the process that reads it.
+MAX_DOCUMENT_BYTES: int = _read.int("MAX_DOCUMENT_BYTES", default=100 * 1024**2)
+MAX_DOCUMENT_UNPACKED_BYTES: int = _read.int("MAX_DOCUMENT_UNPACKED_BYTES", default=512 * 1024**2)
+MAX_DOCUMENT_PAGES: int = _read.int("MAX_DOCUMENT_PAGES", default=5_000)
+MAX_DOCUMENT_CHARACTERS: int = _read.int("MAX_DOCUMENT_CHARACTERS", default=50_000_000)
+EXTRACTION_SECONDS: int = _read.int("EXTRACTION_SECONDS", default=120)
+EXTRACTION_MEMORY_BYTES: int = _read.int("EXTRACTION_MEMORY_BYTES", default=1024**3)
 
 #: How long claimed work stays with a worker that does not renew its claim.
 LEASE_SECONDS: int = _read.int("LEASE_SECONDS", default=10)
@@ -135,6 +147,31 @@ def provider(name: str) -> dict[str, Any]:
         "AUDIO_SECONDS_PER_HOUR": _read.float(f"{prefix}_AUDIO_SECONDS_PER_HOUR", default=0),
         "MAX_CLIP_SECONDS": _read.float(f"{prefix}_MAX_CLIP_SECONDS", default=1400),
         "MAX_CLIP_BYTES": _read.int(f"{prefix}_MAX_CLIP_BYTES", default=25 * 1024**2),
+    }
+
+
+def text_provider(name: str) -> dict[str, Any] | None:
+    """Read the OpenAI-compatible server for ``CHAT`` or ``EMBEDDINGS``; None where there is none.
+
+    ``<NAME>_BASE_URL`` and ``<NAME>_MODEL`` make one; ``_API_KEY`` is where the server wants one.
+    Limits of all workers together, 0 for none: ``_MAX_CONCURRENCY``, ``_REQUESTS_PER_MINUTE``,
+    ``_TOKENS_PER_MINUTE``; ``_TIMEOUT_SECONDS`` is for one answer. ``CHAT_CONTEXT_TOKENS`` is
+    what its model reads and writes at once, ``EMBEDDINGS_DIMENSION`` the length of its vectors.
+    """
+    if not os.environ.get(f"{name}_BASE_URL"):
+        return None
+    if not os.environ.get(f"{name}_MODEL"):
+        raise ImproperlyConfigured(f"{name}_BASE_URL is set, and {name}_MODEL is not")
+    return {
+        "BASE_URL": _read.str(f"{name}_BASE_URL"),
+        "MODEL": _read.str(f"{name}_MODEL"),
+        "API_KEY": _read.str(f"{name}_API_KEY", default=""),
+        "MAX_CONCURRENCY": _read.int(f"{name}_MAX_CONCURRENCY", default=8),
+        "REQUESTS_PER_MINUTE": _read.float(f"{name}_REQUESTS_PER_MINUTE", default=0),
+        "TOKENS_PER_MINUTE": _read.float(f"{name}_TOKENS_PER_MINUTE", default=0),
+        "TIMEOUT_SECONDS": _read.float(f"{name}_TIMEOUT_SECONDS", default=300),
+        "CONTEXT_TOKENS": _read.int(f"{name}_CONTEXT_TOKENS", default=16_000),
+        "DIMENSION": _read.int(f"{name}_DIMENSION", default=1536),
     }
 
 

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from processing.engines.registry import engine_names
 from processing.engines.remote import remote_engine
+from processing.text_engines.registry import chat_engine, embedding_engine
 
 
 @register
@@ -31,4 +32,18 @@ def check_engines(
         named = ", ".join(sorted(unknown))
         hint = f"Engines are {known}."
         errors.append(Error(f"ENGINE_CONCURRENCY names {named}", hint=hint, id="processing.E003"))
+    return errors
+
+
+@register
+def check_text_engines(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Find servers for text whose settings cannot be."""
+    errors: list[CheckMessage] = []
+    for engine in (chat_engine, embedding_engine):
+        try:
+            engine()
+        except ImproperlyConfigured as error:
+            errors.append(Error(str(error), id="processing.E004"))
     return errors

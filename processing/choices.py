@@ -9,6 +9,18 @@ TRANSCRIPTION_QUEUE = "transcription"
 CHUNK_QUEUE = "chunks"
 REMOTE_CHUNK_QUEUE = "remote-chunks"
 
+#: The same for what follows from transcripts and documents.
+DOCUMENT_UPLOAD_JOB = "DOCUMENT_UPLOAD"
+INDEXING_JOB = "INDEXING"
+SUMMARIZATION_JOB = "SUMMARIZATION"
+TRANSLATION_JOB = "TRANSLATION"
+QUESTION_JOB = "QUESTION_PROCESSING"
+DOCUMENT_QUEUE = "documents"
+INDEXING_QUEUE = "indexing"
+SUMMARIZATION_QUEUE = "summarization"
+TRANSLATION_QUEUE = "translation"
+QUESTION_QUEUE = "questions"
+
 
 class ProcessingStatus(models.TextChoices):
     PENDING = "PENDING"
@@ -49,4 +61,42 @@ TRANSITIONS: dict[str, tuple[tuple[ProcessingStatus, ...], ProcessingStatus]] = 
     "complete_partially": ((ProcessingStatus.MERGING,), ProcessingStatus.PARTIAL),
     "fail": (ACTIVE, ProcessingStatus.FAILED),
     "cancel": (ACTIVE, ProcessingStatus.CANCELLED),
+}
+
+
+class DocumentKind(models.TextChoices):
+    TRANSCRIPT = "TRANSCRIPT"
+    UPLOAD = "UPLOAD"
+
+
+class DocumentStatus(models.TextChoices):
+    PENDING = "PENDING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class LinkKind(models.TextChoices):
+    RELATED = "RELATED"
+    SIMILAR = "SIMILAR"
+
+
+class ResultStatus(models.TextChoices):
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+ACTIVE_RESULT = (ResultStatus.PENDING, ResultStatus.PROCESSING)
+TERMINAL_RESULT = (ResultStatus.COMPLETED, ResultStatus.FAILED, ResultStatus.CANCELLED)
+
+#: event -> (allowed sources, target), of summaries, translations and questions. A worker that
+#: takes over from a dead one finds the result PROCESSING already.
+RESULT_TRANSITIONS: dict[str, tuple[tuple[ResultStatus, ...], ResultStatus]] = {
+    "begin": (ACTIVE_RESULT, ResultStatus.PROCESSING),
+    "complete": ((ResultStatus.PROCESSING,), ResultStatus.COMPLETED),
+    "fail": (ACTIVE_RESULT, ResultStatus.FAILED),
+    "cancel": (ACTIVE_RESULT, ResultStatus.CANCELLED),
+    "restart": ((ResultStatus.FAILED, ResultStatus.CANCELLED), ResultStatus.PENDING),
 }

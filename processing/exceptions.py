@@ -61,6 +61,54 @@ class AlreadyOver(ProcessingError):
     code = "already_over"
 
 
+class UnreadableDocument(ProcessingError):
+    """The file is no document that we can read: of another type, broken, or encrypted."""
+
+    code = "unreadable_document"
+
+
+class DocumentTooLarge(ProcessingError):
+    """The document, or what it unpacks to, is over a limit; the message names the limit."""
+
+    code = "too_large"
+
+
+class BelongsToTranscript(ProcessingError):
+    """The document is there because its transcript is; the message says what to do instead."""
+
+    code = "belongs_to_transcript"
+
+
+class NotConfigured(ProcessingError):
+    """What was asked for needs an engine that is not there; the message says how to get it."""
+
+    code = "not_configured"
+
+
+class NothingToDo(ProcessingError):
+    """There is nothing in the document to summarise, translate or correct."""
+
+    code = "nothing_to_do"
+
+
+class Outdated(ProcessingError):
+    """The document was changed since it was read; the message names both versions."""
+
+    code = "outdated"
+
+
+class InvalidCorrection(ProcessingError):
+    """There is no such segment, or what is to be in its place cannot be there."""
+
+    code = "invalid_correction"
+
+
+class InvalidQuery(ProcessingError):
+    """The query, question or filter says nothing that can be looked for."""
+
+    code = "invalid_query"
+
+
 class ProviderError(Exception):
     """Base of what goes wrong at a provider of speech or text, whatever follows from it.
 

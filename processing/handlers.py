@@ -4,16 +4,28 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from jobs.handlers import JobHandler, WorkSource, register_job, register_work
+from jobs.handlers import JobHandler, WorkSource, job_source, register_job, register_work
 from processing.choices import (
     CHUNK_QUEUE,
+    DOCUMENT_QUEUE,
+    DOCUMENT_UPLOAD_JOB,
+    INDEXING_JOB,
+    INDEXING_QUEUE,
     MERGE_JOB,
+    QUESTION_JOB,
+    QUESTION_QUEUE,
     REMOTE_CHUNK_QUEUE,
+    SUMMARIZATION_JOB,
+    SUMMARIZATION_QUEUE,
     TRANSCRIPTION_JOB,
     TRANSCRIPTION_QUEUE,
+    TRANSLATION_JOB,
+    TRANSLATION_QUEUE,
 )
 from processing.engines.registry import get_engine
-from processing.models import ChunkTask
+from processing.knowledge import answers, documents, indexing, summaries, translations, uploading
+from processing.knowledge.results import restarting, settling
+from processing.models import ChunkTask, Question, Summary, Translation
 from processing.services import chunk_runner, joining, orchestrator, planner
 
 
@@ -46,3 +58,37 @@ def register() -> None:
     )
     register_work(CHUNK_QUEUE, replace(chunks, prepare=load_default_engine, is_heavy=True))
     register_work(REMOTE_CHUNK_QUEUE, replace(chunks, threads=settings.REMOTE_THREADS))
+    _register_what_follows()
+
+
+def _register_what_follows() -> None:
+    """Documents, and what is made of them: by a language model, where one is configured."""
+    for job_type, queue_name, run in (
+        (DOCUMENT_UPLOAD_JOB, DOCUMENT_QUEUE, uploading.extract),
+        (INDEXING_JOB, INDEXING_QUEUE, indexing.index),
+    ):
+        register_job(
+            JobHandler(
+                job_type,
+                queue_name,
+                run,
+                settled=documents.settle_job,
+                requeued=documents.reopen,
+            )
+        )
+    threads = settings.REMOTE_THREADS if settings.CHAT else 1
+    for job_type, queue_name, run, model in (
+        (SUMMARIZATION_JOB, SUMMARIZATION_QUEUE, summaries.summarize, Summary),
+        (TRANSLATION_JOB, TRANSLATION_QUEUE, translations.translate, Translation),
+        (QUESTION_JOB, QUESTION_QUEUE, answers.answer, Question),
+    ):
+        register_work(queue_name, job_source(threads=threads))
+        register_job(
+            JobHandler(
+                job_type,
+                queue_name,
+                run,
+                settled=settling(model),
+                requeued=restarting(model),
+            )
+        )

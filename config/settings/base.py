@@ -76,8 +76,23 @@ WHISPER: dict[str, Any] = {
     "cpu_threads": env.WHISPER_THREADS,
 }
 ENGINE = env.ENGINE
+#: OpenAI-compatible servers that write text and make embeddings; None where there are none
+CHAT = env.text_provider("CHAT")
+EMBEDDINGS = env.text_provider("EMBEDDINGS")
+#: a ``Translator`` to be asked before all others
+TRANSLATOR = None
+AUTO_SUMMARIZE = env.AUTO_SUMMARIZE
 MAX_UPLOAD_BYTES = env.MAX_UPLOAD_BYTES
 MAX_DURATION_SECONDS = env.MAX_DURATION_SECONDS
+
+# Documents
+
+MAX_DOCUMENT_BYTES = env.MAX_DOCUMENT_BYTES
+MAX_DOCUMENT_UNPACKED_BYTES = env.MAX_DOCUMENT_UNPACKED_BYTES
+MAX_DOCUMENT_PAGES = env.MAX_DOCUMENT_PAGES
+MAX_DOCUMENT_CHARACTERS = env.MAX_DOCUMENT_CHARACTERS
+EXTRACTION_SECONDS = env.EXTRACTION_SECONDS
+EXTRACTION_MEMORY_BYTES = env.EXTRACTION_MEMORY_BYTES
 
 # PostgreSQL
 
@@ -129,7 +144,17 @@ RQ_QUEUES = {
         "URL": env.with_query(REDIS_URL, socket_connect_timeout=1, socket_timeout=1),
         "SERIALIZER": "rq.serializers.JSONSerializer",
     }
-    for name in ("transcription", "chunks", "maintenance", "remote-chunks")
+    for name in (
+        "transcription",
+        "chunks",
+        "maintenance",
+        "remote-chunks",
+        "documents",
+        "indexing",
+        "summarization",
+        "translation",
+        "questions",
+    )
 }
 #: rq's own waiting for the commit covers only a part of its calls; ours covers all (jobs).
 RQ = {"COMMIT_MODE": "auto"}

@@ -9,6 +9,7 @@ from django.utils.text import Truncator
 
 from jobs.presentation import NOTHING
 from processing.choices import ProcessingStatus
+from processing.engines.spacing import spaced
 from processing.models import ProcessingTask, Recording
 from processing.services.joining import NOT_HEARD_YET
 from processing.services.merger import Merged
@@ -32,6 +33,7 @@ DOUBTS: Mapping[str, str] = {
     Flag.LOW_CONFIDENCE: "The engine was not sure of it",
     Flag.NO_SPEECH: "The engine took it for no speech",
     Flag.REPEATED_ACROSS_SEAM: "The same words on both sides of a cut",
+    Flag.CUT_AT_GAP: "A word at the edge of a gap, which may have the rest of it",
 }
 ESTIMATED = "The engine told no times of words: these are estimated"
 
@@ -89,7 +91,7 @@ def seam_audit(seams: Sequence[Mapping[str, Any]]) -> SafeString | str:
                 seam["right_chunk"],
                 seam["method"],
                 seam["matched"],
-                *(" ".join(seam[side]) for side in ("left", "right", "kept")),
+                *(spaced(seam[side]) for side in ("left", "right", "kept")),
             )
             for seam in seams[:SHOWN_SEAMS]
         ),

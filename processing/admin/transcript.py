@@ -1,7 +1,8 @@
 """Transcripts in the admin: how they are doing, what was said, and having gaps heard again."""
 
 from collections import Counter
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -13,6 +14,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from jobs.presentation import NOTHING, age, error_line, link_to, status_badge
+from processing.admin.correction import correction_view
 from processing.admin.following import FollowedAdmin
 from processing.admin.presentation import (
     STYLES,
@@ -23,10 +25,13 @@ from processing.admin.presentation import (
 )
 from processing.choices import ProcessingStatus
 from processing.exceptions import ProcessingError
-from processing.models import ProcessingTask, Transcript
+from processing.models import Document, ProcessingTask, Transcript
 from processing.services.exports import FORMATS, content_so_far
 from processing.services.merger import Merged
 from processing.services.requesting import retry_gaps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -51,7 +56,7 @@ class TranscriptAdmin(FollowedAdmin):
     date_hierarchy = "created_at"
     actions = ["retry"]
     fieldsets = [
-        (None, {"fields": ["recording", "badge", "progress", "error", "exports"]}),
+        (None, {"fields": ["recording", "document_link", "badge", "progress", "error", "exports"]}),
         ("What was said", {"fields": ["content", "heard_language", "overlaps"]}),
         (
             "Request",
@@ -70,9 +75,15 @@ class TranscriptAdmin(FollowedAdmin):
         return ProcessingTask.objects.active().filter(transcript_id=object_id).exists()
 
     def get_urls(self) -> list[URLPattern]:
-        view: Any = self.admin_site.admin_view(self.retry_view)
-        name = "processing_transcript_retry"
-        return [path("<uuid:object_id>/retry/", view, name=name), *super().get_urls()]
+        wrap: Callable[..., Any] = self.admin_site.admin_view
+        views = {"retry": self.retry_view, "correct": partial(correction_view, self)}
+        return [
+            *(
+                path(f"<uuid:object_id>/{name}/", wrap(view), name=f"processing_transcript_{name}")
+                for name, view in views.items()
+            ),
+            *super().get_urls(),
+        ]
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("processing.change_transcript")
@@ -80,8 +91,10 @@ class TranscriptAdmin(FollowedAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the button only where there is something to retry, and to who may."""
-        context["may_retry"] = self.has_retry_permission(request) and _has_gaps(context["original"])
+        """Show the buttons only where they do something, and to who may."""
+        transcript, may_change = context["original"], self.has_retry_permission(request)
+        context["may_retry"] = may_change and _has_gaps(transcript)
+        context["may_correct"] = may_change and transcript.is_readable
         return super().render_change_form(request, context, *args, **kwargs)
 
     def retry_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
@@ -137,6 +150,12 @@ class TranscriptAdmin(FollowedAdmin):
     def error(self, transcript: Transcript) -> str:
         run = transcript.latest_processing
         return error_line(run.error_code, run.error_message)
+
+    @admin.display(description="document")
+    def document_link(self, transcript: Transcript) -> SafeString | str:
+        """Where its summary, translations and topics are, once it was heard."""
+        document = Document.objects.without_content().filter(transcript=transcript).first()
+        return link_to(document) if document else NOTHING
 
     @admin.display(description="export")
     def exports(self, transcript: Transcript) -> SafeString | str:

@@ -1,11 +1,20 @@
-"""The form that recordings are uploaded with."""
+"""The page that files are uploaded on, and the form for recordings."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
+from django.utils.datastructures import MultiValueDict
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from processing.audio.probe import FORMAT_NAMES
 from processing.engines.registry import engine_names
@@ -28,7 +37,89 @@ def _engine_choices() -> list[tuple[str, str]]:
     return [("", f"default ({default})"), *((name, name) for name in engine_names())]
 
 
-class UploadForm(forms.Form):
+class FormPageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+    """Rows that are added with a form that is not of the model."""
+
+    def form_page(self, request: HttpRequest, form: forms.Form, *, title: str) -> HttpResponse:
+        """Show ``form`` as the admin shows its own."""
+        page = AdminForm(
+            form,  # type: ignore[arg-type]  # any form will do
+            [(None, {"fields": list(form.fields)})],
+            {},
+            model_admin=self,
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "adminform": page,
+            "errors": form.errors,
+            "media": self.media + form.media,
+            "inline_admin_formsets": [],
+            "original": None,
+            "is_popup": False,
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
+        }
+        return self.render_change_form(request, context, add=True)
+
+
+class RefusableForm(forms.Form):
+    """A form whose file an operation may refuse."""
+
+    def refuse(self, error: ProcessingError) -> None:
+        """Show why the operation refused, at the field that caused it."""
+        self.add_error("file", str(error))
+
+
+class UploadingAdmin(FormPageAdmin):
+    """Rows that are added by uploading a file; it is judged while it comes in."""
+
+    upload_form: type[RefusableForm]
+    upload_handler: Callable[[HttpRequest], FileUploadHandler]
+    upload_title: str
+
+    def uploaded(self, request: HttpRequest, form: Any) -> HttpResponse:
+        """Take a file that the form has found valid; lead to what became of it."""
+        raise NotImplementedError
+
+    @method_decorator(csrf_exempt)
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show and take the upload form.
+
+        Exempt, and then protected again, so that the upload handler is in place before the
+        check for the form's token reads the body.
+        """
+        request.upload_handlers = [self.upload_handler(request)]
+        try:
+            return csrf_protect(self._upload)(request)
+        except ProcessingError as error:  # while the body was received
+            _discard_body(request)
+            form = self.upload_form({}, MultiValueDict())
+            form.errors.clear()
+            form.refuse(error)
+            return self.form_page(request, form, title=self.upload_title)
+
+    def _upload(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = self.upload_form(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                return self.uploaded(request, form)
+            except ProcessingError as error:
+                form.refuse(error)
+        return self.form_page(request, form, title=self.upload_title)
+
+
+def _discard_body(request: HttpRequest) -> None:
+    """Let the browser send the rest: before it has, it shows no answer, but a lost connection."""
+    while request.read(1 << 20):
+        pass
+
+
+class UploadForm(RefusableForm):
     """A file and what is asked of it; ``parameters`` has what is not left as it is."""
 
     file = forms.FileField(
@@ -83,3 +174,26 @@ class UploadForm(forms.Form):
         at_engine = (UnknownEngine, UnknownParameter)
         field = "language" if isinstance(error, UnsupportedLanguage) else "file"
         self.add_error("engine" if isinstance(error, at_engine) else field, str(error))
+
+
+class DocumentUploadForm(RefusableForm):
+    """A file, and what its text is called and written in."""
+
+    file = forms.FileField(allow_empty_file=True, max_length=None)
+    title = forms.CharField(
+        required=False,
+        max_length=255,
+        widget=AdminTextInputWidget,
+        help_text="Empty: the name of the file.",
+    )
+    language = forms.CharField(
+        required=False,
+        max_length=10,
+        widget=AdminTextInputWidget,
+        help_text="A code such as en. Empty: what it looks like.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        limit = filesizeformat(settings.MAX_DOCUMENT_BYTES)
+        self.fields["file"].help_text = f"txt, md, html, pdf, docx, srt or vtt; up to {limit}."

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from jobs.choices import JobPriority
+from processing.engines.spacing import spaced
 from processing.models import Recording, Transcript
 from processing.services.exports import as_dict, content_so_far, gaps_of, segments_of
 from processing.services.progress import Progress
@@ -175,7 +176,7 @@ class PartialTranscriptSerializer(TranscriptSerializer):
     def to_representation(self, instance: Transcript) -> dict[str, Any]:
         content = content_so_far(instance)
         return super().to_representation(instance) | {
-            "text": " ".join(segment["text"] for segment in content.segments),
+            "text": spaced(segment["text"] for segment in content.segments),
             "segments": segments_of(content.segments),
             "gaps": gaps_of(content.gaps),
         }

@@ -29,6 +29,10 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         latest = runs.order_by("-created_at", "id").values("status")[:1]
         return self.annotate(latest_status=Subquery(latest)).filter(latest_status__in=statuses)
 
+    def without_document(self) -> Self:
+        """Those that can be read, and were before there were documents."""
+        return self.filter(duration_seconds__isnull=False, document__isnull=True)
+
     def without_content(self) -> Self:
         """Leave out what grows with the recording, for lists."""
         return self.defer(*CONTENT)

@@ -1,11 +1,10 @@
 """The HTTP client of a provider: one in each process, for all its threads."""
 
 import os
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http import HTTPStatus
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -17,6 +16,8 @@ from processing.exceptions import BadAnswer, ProviderError, ProviderTooLarge, Ra
 from processing.providers import failures
 from processing.providers.answers import Answer
 from processing.providers.base import ProviderSettings
+from processing.providers.events import data_of_events
+from processing.providers.statistics import ClientStatistics
 from processing.providers.transport import Exchange, PooledTransport, deadline
 
 T = TypeVar("T")
@@ -28,24 +29,6 @@ MAX_REFUSAL_BYTES = 16_384
 FormFields = Mapping[str, str | list[str]]
 #: Files of a form: name of the field -> (name of the file, content, content type).
 FormFiles = Mapping[str, tuple[str, bytes, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class ClientStatistics:
-    """The figures of one client in this process.
-
-    ``active`` and ``idle`` are its connections now, ``queued`` its requests that wait for one.
-    The others count since the process began: ``opened`` connections, ``requests`` sent,
-    ``errors`` by class, and answers that had to be asked for again over HTTP/1.1.
-    """
-
-    active: int = 0
-    idle: int = 0
-    queued: int = 0
-    opened: int = 0
-    requests: int = 0
-    http2_fallbacks: int = 0
-    errors: Mapping[str, int] = field(default_factory=dict)
 
 
 class ProviderClient:
@@ -92,8 +75,37 @@ class ProviderClient:
                     answer = self._exchanged(request, http2=False, learn=learn)
             return read(answer)
         except (ProviderError, RateLimited) as error:
-            with self._lock:
-                self._errors[type(error).__name__] += 1
+            self._count(error)
+            raise
+
+    def stream(
+        self,
+        path: str,
+        *,
+        payload: Mapping[str, Any],
+        learn: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> Generator[str, None, None]:
+        """Send one request, and yield the data of each event of its answer as it comes in.
+
+        To stop before the end closes the connection. Errors are those of ``post``, also half-way;
+        the deadline is that of the whole. How a stream ends when it is complete is for the caller
+        to know: one that ends early in good form raises nothing here.
+        """
+        ends_at = time.monotonic() + self.settings.timeouts.total
+        request = self._request(path, payload, None, None)
+        try:
+            with ExitStack() as stack:
+                with _until(ends_at):
+                    response = stack.enter_context(self._answering(request, http2=False))
+                    events = self._events(response, learn)
+                while True:
+                    with _until(ends_at):  # not while the caller is at work with an event
+                        data = next(events, None)
+                    if data is None:
+                        return
+                    yield data
+        except (ProviderError, RateLimited) as error:
+            self._count(error)
             raise
 
     def statistics(self) -> ClientStatistics:
@@ -153,12 +165,28 @@ class ProviderClient:
         learn: Callable[[Mapping[str, str]], None] | None,
     ) -> Answer:
         with self._answering(request, http2=http2) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            if learn is not None:
-                learn(headers)
-            body = self._body(response)
-        answer = Answer(self.settings.name, response.status_code, headers, body)
-        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return self._answer(response, learn)
+
+    def _events(
+        self, response: httpx2.Response, learn: Callable[[Mapping[str, str]], None] | None
+    ) -> Iterator[str]:
+        """Return the data of the events that an answer is; raise for an answer of another kind."""
+        is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+        if not response.is_success or not is_stream:
+            raise self._answer(response, learn).bad("what came is no stream of events")
+        if learn is not None:
+            learn(_lower(response.headers))
+        return data_of_events(self._pieces(response))
+
+    def _answer(
+        self, response: httpx2.Response, learn: Callable[[Mapping[str, str]], None] | None
+    ) -> Answer:
+        """Return the whole of an answer; raise what a refusal stands for."""
+        headers = _lower(response.headers)
+        if learn is not None:
+            learn(headers)
+        answer = Answer(self.settings.name, response.status_code, headers, self._body(response))
+        if response.is_success:
             return answer
         raise failures.failure_of(answer, api_key=self.settings.api_key)
 
@@ -189,15 +217,26 @@ class ProviderClient:
 
     def _body(self, response: httpx2.Response) -> bytes:
         """Return the body; of a refusal only so much as people could want to read."""
-        limit = self.settings.max_answer_bytes if response.is_success else MAX_REFUSAL_BYTES
+        if response.is_success:
+            return b"".join(self._pieces(response))
         body = bytearray()
         for piece in response.iter_bytes():
             body += piece
-            if len(body) > limit:
+            if len(body) > MAX_REFUSAL_BYTES:
                 break
-        if len(body) > limit and response.is_success:
-            raise BadAnswer(f"{self.settings.name} answers with more than {limit} bytes")
-        return bytes(body[:limit])
+        return bytes(body[:MAX_REFUSAL_BYTES])
+
+    def _pieces(self, response: httpx2.Response) -> Iterator[bytes]:
+        size, limit = 0, self.settings.max_answer_bytes
+        for piece in response.iter_bytes():
+            size += len(piece)
+            if size > limit:
+                raise BadAnswer(f"{self.settings.name} answers with more than {limit} bytes")
+            yield piece
+
+    def _count(self, error: Exception) -> None:
+        with self._lock:
+            self._errors[type(error).__name__] += 1
 
     @property
     def _names(self) -> dict[str, Any]:
@@ -222,6 +261,14 @@ class ProviderClient:
         self._http2_fallbacks = 0
         self._requests = 0
         self._errors = Counter()
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _until(ends_at: float) -> AbstractContextManager[None]:
+    return deadline(ends_at - time.monotonic())
 
 
 class _Http2Failed(Exception):

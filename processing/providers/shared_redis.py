@@ -29,11 +29,13 @@ class RedisIsAway(Exception):
 class SharedRedis:
     """Scripts in a Redis, which is asked once, for ``timeout_seconds`` at most.
 
-    One that is away is not asked for ``REST_SECONDS``. The query string of ``url`` may set other
-    timeouts. Safe for threads and forks.
+    One that is away is not asked for ``REST_SECONDS``; the log says that what is ``shared`` there
+    is not. The query string of ``url`` may set other timeouts. Safe for threads and forks.
     """
 
-    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+    def __init__(
+        self, url: str, *, timeout_seconds: float, shared: str = "limits and breakers"
+    ) -> None:
         pool = ConnectionPool.from_url(
             url,
             socket_timeout=timeout_seconds,
@@ -42,6 +44,7 @@ class SharedRedis:
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
         self.client = Redis(connection_pool=pool)
+        self._shared = shared
         self.is_away = False
         self._rests_until = 0.0
 
@@ -62,13 +65,11 @@ class SharedRedis:
             self._rests_until = time.monotonic() + REST_SECONDS
             if not self.is_away:
                 self.is_away = True
-                logger.warning(
-                    "limits and breakers are each process's own without Redis: %s", error
-                )
+                logger.warning("%s are not shared without Redis: %s", self._shared, error)
             raise RedisIsAway(str(error)) from error
         if self.is_away:
             self.is_away = False
-            logger.warning("limits and breakers are shared again: Redis is back")
+            logger.warning("%s are shared again: Redis is back", self._shared)
         return answer
 
     def read(self, *keys: str) -> tuple[float, list[dict[str, str]]]:

@@ -7,16 +7,19 @@ from datetime import timedelta
 from html import escape
 from operator import itemgetter
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Protocol
+from unicodedata import east_asian_width
 
 from caching.backend import get_cache
 from caching.invalidation import tags_of
+from processing.engines.spacing import spaced
 from processing.models import ProcessingTask, Transcript
 from processing.services.joining import heard_so_far
 from processing.services.merger import Merged
+from processing.services.realignment import timed_words
 
 #: The longest a subtitle stays and the most it holds: two lines of 42 characters, as the
-#: BBC's and Netflix's guidelines have it.
+#: BBC's and Netflix's guidelines have it. Those as wide as two, as the Chinese are, count twice.
 CUE_SECONDS = 7.0
 CUE_CHARACTERS = 84
 
@@ -26,6 +29,17 @@ Cue = tuple[float, float, str, str]
 #: What a segment has only where it says something.
 _OPTIONAL = ("speaker", "flags", "is_estimated")
 _WORD = ("word", "start", "end", "confidence")
+_OF_WORD = ("is_cut", "is_corrected")
+
+
+class Segmented(Protocol):
+    """What is exported as text and subtitles: a transcript, or a translation of one.
+
+    Segments have ``start``, ``end`` and ``text``, and may have ``speaker`` and ``words``.
+    """
+
+    segments: Any
+
 
 #: What was exported is in the cache for so long after it was asked for first.
 KEPT_FOR = timedelta(days=1)
@@ -54,7 +68,7 @@ def exported(transcript: Transcript, format_name: str, *, has_marked_gaps: bool 
     )
 
 
-def as_text(transcript: Transcript) -> str:
+def as_text(transcript: Segmented) -> str:
     """One line per segment, with its speaker where that is known; gaps are left out."""
     return "".join(f"{_line(segment)}\n" for segment in transcript.segments)
 
@@ -84,11 +98,20 @@ def as_dict(transcript: Transcript) -> dict[str, Any]:
 
 
 def segments_of(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return segments as programs read them: words whose times are estimated say so."""
+    """Return segments as programs read them.
+
+    Words say so when their times are estimated, when they were cut at the edge of a gap, and when
+    somebody corrected them.
+    """
     return [
         _ordered(row, "start", "end", "text")
         | {name: row[name] for name in _OPTIONAL if row.get(name)}
-        | {"words": [_ordered(word, *_WORD) | mark for word in row["words"]]}
+        | {
+            "words": [
+                _ordered(word, *_WORD) | mark | {name: True for name in _OF_WORD if word.get(name)}
+                for word in row["words"]
+            ]
+        }
         for row in rows
         for mark in [{"is_estimated": True} if row.get("is_estimated") else {}]
     ]
@@ -133,7 +156,7 @@ def _ordered(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 
-def as_srt(transcript: Transcript) -> str:
+def as_srt(transcript: Segmented) -> str:
     """SubRip: numbered cues with ``HH:MM:SS,mmm``; who speaks is a part of the text."""
     cues = (
         f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{_label(speaker)}{text}\n"
@@ -144,7 +167,7 @@ def as_srt(transcript: Transcript) -> str:
     return "\n".join(cues)
 
 
-def as_vtt(transcript: Transcript) -> str:
+def as_vtt(transcript: Segmented) -> str:
     """WebVTT, in which ``&``, ``<`` and ``>`` are markup; the header stands without a cue.
 
     Who speaks is a voice span, which ends with its cue.
@@ -192,15 +215,15 @@ def _voice(speaker: str) -> str:
     return f"<v {escape(speaker, quote=False)}>" if speaker else ""
 
 
-def _cues(transcript: Transcript, *, shows_speaker: bool = False) -> Iterator[Cue]:
+def _cues(transcript: Segmented, *, shows_speaker: bool = False) -> Iterator[Cue]:
     """Yield the cues; where the text shows who speaks, it has so much less room."""
     for segment in transcript.segments:
         speaker = _speaker(segment)
         room = CUE_CHARACTERS - (len(_label(speaker)) if shows_speaker else 0)
         line: list[dict[str, Any]] = []
-        for word in segment["words"]:
-            characters = sum(len(w["word"]) + 1 for w in line) + len(word["word"])
-            if line and (characters > room or word["end"] - line[0]["start"] > CUE_SECONDS):
+        for word in timed_words(segment):
+            is_full = _width([*line, word]) > room
+            if line and (is_full or word["end"] - line[0]["start"] > CUE_SECONDS):
                 yield _cue(line, speaker)
                 line = []
             line.append(word)
@@ -209,8 +232,16 @@ def _cues(transcript: Transcript, *, shows_speaker: bool = False) -> Iterator[Cu
 
 
 def _cue(words: list[dict[str, Any]], speaker: str) -> Cue:
-    text = " ".join(w["word"] for w in words)
-    return words[0]["start"], words[-1]["end"], speaker, text
+    return words[0]["start"], words[-1]["end"], speaker, _text(words)
+
+
+def _text(words: list[dict[str, Any]]) -> str:
+    return spaced(word["word"] for word in words)
+
+
+def _width(words: list[dict[str, Any]]) -> int:
+    text = _text(words)
+    return len(text) + sum(east_asian_width(letter) in "WF" for letter in text)
 
 
 def _clock(seconds: float, point: str) -> str:

@@ -39,7 +39,7 @@ def refusing_when_full() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in NO_SPACE:
-            raise StorageFull("no space left to store the audio") from error
+            raise StorageFull("no space left to store the file") from error
         raise
 
 

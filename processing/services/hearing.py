@@ -3,6 +3,7 @@
 from typing import Any
 
 from processing.engines.base import Segment, Speech, Timing, Word
+from processing.engines.spacing import spaced
 
 #: Decimals kept: of times in seconds, and of shares and logarithms.
 TIME_DECIMALS = 3
@@ -52,7 +53,7 @@ def speech_of(result: JsonObject) -> Speech:
 
 def text_of(result: JsonObject) -> str:
     """Return the words of a stored speech as one line."""
-    return " ".join(word for segment in result["segments"] for word, *_ in segment["words"])
+    return spaced(word for segment in result["segments"] for word, *_ in segment["words"])
 
 
 def _word(word: Word) -> list[Any]:

@@ -2,14 +2,27 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from caching.invalidation import CacheInvalidator
 from jobs.choices import JobStatus
 from jobs.models import Job
 from processing.engines.base import SAMPLE_RATE
-from processing.models import ChunkTask, Engine, ProcessingTask, Transcript
+from processing.engines.spacing import spaced
+from processing.knowledge.corrections import renew_results
+from processing.knowledge.documents import follow_transcript
+from processing.models import (
+    ChunkTask,
+    Document,
+    DocumentVersion,
+    Engine,
+    ProcessingTask,
+    Transcript,
+)
+from processing.services.gap_filling import JsonObject, with_corrections
 from processing.services.hearing import speech_of
 from processing.services.merger import HeardChunk, Merged, Merger
 from processing.services.orchestrator import channels_of, discard_chunk_audio, processing_of
@@ -42,20 +55,40 @@ def merge(job: Job) -> None:
                 processing.pk, code=first.error_code, message=first.error_message
             )
             return
+        segments, gaps = _with_corrections(processing.transcript_id, merged.segments, gaps)
         if not ProcessingTask.objects.finish(processing.pk, is_partial=bool(gaps)):
             return
         Transcript.objects.filter(pk=processing.transcript_id).update(
-            text=" ".join(segment["text"] for segment in merged.segments),
-            segments=merged.segments,
+            text=spaced(segment["text"] for segment in segments),
+            segments=segments,
             gaps=gaps,
             seams=merged.seams,
             heard_language=ChunkTask.objects.of(processing.pk).language(),
             duration_seconds=_decoded_seconds(processing),
         )
+        # what was made of it, or is being written about it, was of what an earlier run heard
+        Document.objects.filter(transcript=processing.transcript_id).update(
+            version=F("version") + 1
+        )
+        transcript = Transcript.objects.with_runs().get(pk=processing.transcript_id)
+        renew_results(follow_transcript(transcript))
         work = ChunkTask.objects.of(processing.pk).work_by_engine()
         for name in sorted(work):  # in one order for all: no two merges wait for each other
             Engine.objects.record_run(name, **work[name])
         CacheInvalidator().invalidate_transcript(processing.transcript_id)
+
+
+def _with_corrections(
+    transcript_id: UUID, segments: list[JsonObject], gaps: list[JsonObject]
+) -> tuple[list[JsonObject], list[JsonObject]]:
+    """Return what was heard; of a transcript that people have corrected only what it lacked.
+
+    Nobody corrects it while this run is active.
+    """
+    if not DocumentVersion.objects.filter(document__transcript=transcript_id).exists():
+        return segments, gaps
+    corrected = Transcript.objects.get(pk=transcript_id)
+    return with_corrections(corrected.segments, corrected.gaps, segments, gaps)
 
 
 def heard_so_far(processing: ProcessingTask) -> Merged:

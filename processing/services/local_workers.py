@@ -35,18 +35,26 @@ class LocalWorkers:
             raise WorkersDied(f"the workers ended with exit code {code}")
 
 
-def are_running() -> bool:
-    """Say whether live workers, on whatever hosts, do all that a transcript needs."""
+def are_running(*queue_names: str) -> bool:
+    """Say whether live workers, on whatever hosts, serve these queues.
+
+    Where none is named, those that a transcript needs.
+    """
     live = Worker.objects.live()
-    return all(live.serving(name).exists() for name in (TRANSCRIPTION_QUEUE, CHUNK_QUEUE))
+    needed = queue_names or (TRANSCRIPTION_QUEUE, CHUNK_QUEUE)
+    return all(live.serving(name).exists() for name in needed)
 
 
 @contextmanager
-def local_workers(concurrency: int = 0) -> Iterator[LocalWorkers]:
-    """Run ``concurrency`` workers (default: one per processor) while the block runs."""
+def local_workers(concurrency: int = 0, *queue_names: str) -> Iterator[LocalWorkers]:
+    """Run ``concurrency`` workers (default: one per processor) while the block runs.
+
+    They serve ``queue_names``, or all queues where none is named.
+    """
     concurrency = concurrency or os.cpu_count() or 1
+    queues = ["--queues", *queue_names] if queue_names else []
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "work", "--concurrency", str(concurrency)],
+        [sys.executable, "manage.py", "work", "--concurrency", str(concurrency), *queues],
         cwd=settings.BASE_DIR,
         env={"LOG_LEVEL": "WARNING", **os.environ},
         stdin=subprocess.DEVNULL,

@@ -515,7 +515,7 @@ def test_a_full_disk_fails_with_one_line_and_leaves_nothing(tmp_path: Path) -> N
     )
 
     assert done.returncode == 1
-    assert last_words(done.stderr).endswith("no space left to store the audio")
+    assert last_words(done.stderr).endswith("no space left to store the file")
     assert stored_files() == []
     assert not Recording.objects.exists()
 

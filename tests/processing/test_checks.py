@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from processing.checks import check_engines
+from processing.checks import check_engines, check_text_engines
 from processing.engines.remote import remote_engine
+from tests.providers.text_server import text_settings
 
 PROVIDER: dict[str, Any] = {
     "BASE_URL": "https://speech.example/v1",
@@ -58,3 +59,15 @@ def test_a_default_and_a_limit_name_engines_that_there_are(settings: Settings) -
     settings.CONCURRENCY_LIMITS = {"nobody": 1}
 
     assert problems() == ["ENGINE is 'nothing'", "ENGINE_CONCURRENCY names nobody"]
+
+
+@pytest.mark.parametrize("name", ["CHAT", "EMBEDDINGS"])
+def test_a_server_for_text_that_cannot_be_is_named_with_the_reason(
+    settings: Settings, name: str
+) -> None:
+    setattr(settings, name, text_settings("text.example", "a-model"))
+
+    [problem] = [str(message.msg) for message in check_text_engines()]
+
+    assert problem.startswith(f"{name}: ")
+    assert "base_url starts with http" in problem

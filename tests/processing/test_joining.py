@@ -137,6 +137,42 @@ def test_speakers_of_two_channels_are_two_people(tmp_path: Path) -> None:
     assert speakers == ["channel 1: A", "channel 2: A", "channel 1", "channel 2"]
 
 
+# In which language
+
+
+def test_the_language_is_that_of_most_of_the_audio_and_not_of_its_beginning() -> None:
+    run = ProcessingTaskFactory.create(
+        processing=True, total_chunks=4, total_samples=4 * SAMPLE_RATE, transcript__language="auto"
+    )
+    for language in ("en", "auto", "de", "de"):
+        heard = Speech((Segment((Word("so", 0.1, 0.4),)),), language)
+        ChunkTaskFactory.create(processing=run, completed=True, result=stored(heard))
+    ProcessingTask.objects.elect_merger(run.pk)
+
+    merge(JobFactory.create(payload={"processing_id": str(run.pk)}))
+
+    run.transcript.refresh_from_db()
+    assert run.transcript.heard_language == "de"
+
+
+# What is written without spaces
+
+
+def test_segments_of_all_chunks_are_one_text_without_spaces_where_there_are_none() -> None:
+    run = ProcessingTaskFactory.create(processing=True)
+    for words in (["今天", "好。"], ["我们", "去"]):
+        line = Segment(tuple(Word(word, i * 0.3, i * 0.3 + 0.2) for i, word in enumerate(words)))
+        ChunkTaskFactory.create(
+            processing=run, completed=True, result=stored(Speech((line,), "zh"))
+        )
+    ProcessingTask.objects.elect_merger(run.pk)
+
+    merge(JobFactory.create(payload={"processing_id": str(run.pk)}))
+
+    run.transcript.refresh_from_db()
+    assert run.transcript.text == "今天好。我们去"
+
+
 # However long
 
 

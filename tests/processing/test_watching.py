@@ -360,7 +360,7 @@ def missing_disk() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
-        pytest.param(full_disk, "no space left to store the audio", id="full"),
+        pytest.param(full_disk, "no space left to store the file", id="full"),
         pytest.param(missing_disk, "No such file or directory", id="missing"),
     ],
 )

@@ -162,6 +162,10 @@ class Provider:
         """Answer so whatever has no reply of its own."""
         self._always = reply
 
+    def forget(self) -> None:
+        """Give nobody any more of the answers that ``will`` was told and nobody has had."""
+        self._replies.clear()
+
     def next_reply(self, received: Received) -> Reply:
         with self._lock:
             self.requests.append(received)

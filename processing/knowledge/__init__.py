@@ -1,0 +1,1 @@
+"""What follows from transcripts and documents: index, search, summaries, translations, answers."""
