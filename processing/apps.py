@@ -17,6 +17,6 @@ class ProcessingConfig(AppConfig):
 
 def _prepare(**kwargs: Any) -> None:
     """Make ready for search by meaning what the settings and the server allow."""
-    from processing.knowledge.embeddings import prepare_semantic_search  # noqa: PLC0415  models
+    from processing.knowledge.searching.embeddings import prepare_semantic_search  # noqa: PLC0415  models
 
     prepare_semantic_search()

@@ -23,8 +23,12 @@ from processing.choices import (
     TRANSLATION_QUEUE,
 )
 from processing.engines.registry import get_engine
-from processing.knowledge import answers, documents, indexing, summaries, translations, uploading
+from processing.knowledge import documents, uploading
+from processing.knowledge.asking import answers
 from processing.knowledge.results import restarting, settling
+from processing.knowledge.searching import indexing
+from processing.knowledge.summarizing import summaries
+from processing.knowledge.translating import translations
 from processing.models import ChunkTask, Question, Summary, Translation
 from processing.services import chunk_runner, joining, orchestrator, planner
 

@@ -21,7 +21,7 @@ from processing.admin.upload import DocumentUploadForm, UploadingAdmin
 from processing.exceptions import ProcessingError
 from processing.knowledge.documents import delete_document, request_indexing
 from processing.knowledge.receiving import DocumentUploadHandler
-from processing.knowledge.summaries import request_summary
+from processing.knowledge.summarizing.summaries import request_summary
 from processing.knowledge.uploading import submit_document
 from processing.managers.transcript import CONTENT
 from processing.models import Document, Workspace

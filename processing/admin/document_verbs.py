@@ -11,8 +11,8 @@ from django.shortcuts import redirect
 
 from processing.exceptions import ProcessingError
 from processing.knowledge.documents import request_indexing
-from processing.knowledge.summaries import request_summary
-from processing.knowledge.translations import request_translation
+from processing.knowledge.summarizing.summaries import request_summary
+from processing.knowledge.translating.translations import request_translation
 from processing.models import Document, Topic
 
 

@@ -12,9 +12,9 @@ from processing.choices import ProcessingStatus
 from processing.engines.spacing import spaced
 from processing.models import ProcessingTask, Recording
 from processing.services.joining import NOT_HEARD_YET
-from processing.services.merger import Merged
+from processing.services.merging.merger import Merged
+from processing.services.merging.suspicion import Flag
 from processing.services.progress import Progress, clock
-from processing.services.suspicion import Flag
 
 NAME_CHARACTERS = 40
 STYLES = {"all": ["processing/admin.css"]}

@@ -21,7 +21,7 @@ from processing.admin.presentation import STYLES
 from processing.admin.reading import result_line
 from processing.admin.upload import FormPageAdmin
 from processing.exceptions import ProcessingError
-from processing.knowledge.answers import ask
+from processing.knowledge.asking.answers import ask
 from processing.models import Question, Workspace
 from processing.services.progress import clock
 

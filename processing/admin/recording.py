@@ -16,8 +16,8 @@ from processing.admin.presentation import STYLES
 from processing.admin.upload import UploadForm, UploadingAdmin
 from processing.models import Recording, Workspace
 from processing.services.deletion import delete_recording
+from processing.services.inputs.submission import submit_recording
 from processing.services.progress import clock
-from processing.services.submission import submit_recording
 from processing.uploads import HashingUploadHandler
 
 SOUND = ("length", "container", "codec", "sample_rate", "channels")

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from processing.choices import DocumentKind
 from processing.exceptions import ProcessingError
-from processing.knowledge.filters import SearchFilters
-from processing.knowledge.search import Hit, SearchPage, search
+from processing.knowledge.searching.filters import SearchFilters
+from processing.knowledge.searching.search import Hit, SearchPage, search
 from processing.models import Topic, Workspace
 from processing.services.progress import clock
 

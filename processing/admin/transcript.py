@@ -27,7 +27,7 @@ from processing.choices import ProcessingStatus
 from processing.exceptions import ProcessingError
 from processing.models import Document, ProcessingTask, Transcript
 from processing.services.exports import FORMATS, content_so_far
-from processing.services.merger import Merged
+from processing.services.merging.merger import Merged
 from processing.services.requesting import retry_gaps
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from jobs.api.permissions import MAY_CHANGE
 from processing.api.viewsets import FirstRendererNegotiation, user_of
 from processing.choices import ResultStatus
 from processing.exceptions import AlreadyOver
-from processing.knowledge.answers import ask, cancel_question, delete_question
-from processing.knowledge.streaming import HEARTBEAT, Event, listen
+from processing.knowledge.asking.answers import ask, cancel_question, delete_question
+from processing.knowledge.asking.streaming import HEARTBEAT, Event, listen
 from processing.models import Question, Workspace
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet
 
 from processing.choices import DocumentKind
-from processing.knowledge.search import AUTO, MAX_LIMIT, MODES, Hit, SearchFilters, search
+from processing.knowledge.searching.search import AUTO, MAX_LIMIT, MODES, Hit, SearchFilters, search
 from processing.models import Document, Workspace
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from processing.api.filtersets import SummaryFilterSet
 from processing.api.viewsets import user_of
 from processing.choices import ResultStatus
 from processing.exceptions import AlreadyOver
-from processing.knowledge.summaries import (
+from processing.knowledge.summarizing.summaries import (
     cancel_summary,
     request_summary,
     retry_summary,

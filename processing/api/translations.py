@@ -21,12 +21,12 @@ from processing.api.filtersets import TranslationFilterSet
 from processing.api.viewsets import FirstRendererNegotiation, user_of
 from processing.choices import ResultStatus
 from processing.exceptions import AlreadyOver
-from processing.knowledge.translation_exports import (
+from processing.knowledge.translating.exports import (
     exported_translation,
     file_name,
     segments_of,
 )
-from processing.knowledge.translations import (
+from processing.knowledge.translating.translations import (
     cancel_translation,
     request_translation,
     retry_translation,

@@ -34,10 +34,10 @@ from processing.managers.recording import RecordingQuerySet
 from processing.managers.transcript import TranscriptQuerySet
 from processing.models import Recording, Transcript, Workspace
 from processing.services.exports import FORMATS, exported, file_name
+from processing.services.inputs.submission import submit_recording
 from processing.services.orchestrator import cancel_processing
 from processing.services.progress import Progress
 from processing.services.requesting import retry_gaps
-from processing.services.submission import submit_recording
 from processing.uploads import HashingUploadHandler
 
 

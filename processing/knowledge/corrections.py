@@ -22,12 +22,12 @@ from processing.exceptions import (
 )
 from processing.knowledge.documents import follow_transcript, request_indexing
 from processing.knowledge.results import cancel_result
-from processing.knowledge.summaries import request_summary
-from processing.knowledge.translations import request_translation
+from processing.knowledge.summarizing.summaries import request_summary
+from processing.knowledge.translating.translations import request_translation
 from processing.managers.result import ResultQuerySet, ResultT
 from processing.models import Document, DocumentVersion, Summary, Transcript, Translation
-from processing.services.gap_filling import channel_of, with_corrections
-from processing.services.realignment import JsonObject, realigned
+from processing.services.merging.gap_filling import channel_of, with_corrections
+from processing.services.merging.realignment import JsonObject, realigned
 
 logger = logging.getLogger(__name__)
 

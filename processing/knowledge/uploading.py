@@ -18,7 +18,7 @@ from processing.extraction.reading import extracted
 from processing.knowledge.documents import check_language, request_indexing
 from processing.models import Document, Workspace
 from processing.services.files import delete_file, stored_file
-from processing.services.ingestion import hash_file
+from processing.services.inputs.ingestion import hash_file
 
 
 def submit_document(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from processing.management.names import one_line
-from processing.services.fetching import is_url
-from processing.services.folders import scan
+from processing.services.inputs.fetching import is_url
+from processing.services.inputs.folders import scan
 
 #: What is taken from a directory; a file that is named is taken whatever it is called.
 SUFFIXES = frozenset(

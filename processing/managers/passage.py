@@ -9,7 +9,7 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import models
 from django.db.models import Case, ExpressionWrapper, F, Q, Value, When
 
-from processing.knowledge.search_languages import BUCKET_BITS
+from processing.knowledge.searching.languages import BUCKET_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,7 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models.expressions import RawSQL
 
-from processing.knowledge.search_languages import search_vector_sql
+from processing.knowledge.searching.languages import search_vector_sql
 from processing.managers.passage import PassageManager
 from processing.models.document import Document
 from processing.models.workspace import Workspace

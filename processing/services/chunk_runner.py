@@ -20,10 +20,10 @@ from processing.exceptions import BreakerIsOpen, EngineIsAway, ProcessingError
 from processing.models import ChunkTask
 from processing.services.hearing import JsonObject, speech_of, stored
 from processing.services.joining import energy_of
+from processing.services.merging.suspicion import missed_speech
+from processing.services.merging.timestamps import TimestampAdjuster
 from processing.services.orchestrator import engine_after
 from processing.services.requesting import engine_parameters, language_for
-from processing.services.suspicion import missed_speech
-from processing.services.timestamps import TimestampAdjuster
 
 logger = logging.getLogger(__name__)
 

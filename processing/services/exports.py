@@ -15,8 +15,8 @@ from caching.invalidation import tags_of
 from processing.engines.spacing import spaced
 from processing.models import ProcessingTask, Transcript
 from processing.services.joining import heard_so_far
-from processing.services.merger import Merged
-from processing.services.realignment import timed_words
+from processing.services.merging.merger import Merged
+from processing.services.merging.realignment import timed_words
 
 #: The longest a subtitle stays and the most it holds: two lines of 42 characters, as the
 #: BBC's and Netflix's guidelines have it. Those as wide as two, as the Chinese are, count twice.

@@ -22,11 +22,11 @@ from processing.models import (
     ProcessingTask,
     Transcript,
 )
-from processing.services.gap_filling import JsonObject, with_corrections
 from processing.services.hearing import speech_of
-from processing.services.merger import HeardChunk, Merged, Merger
+from processing.services.merging.gap_filling import JsonObject, with_corrections
+from processing.services.merging.merger import HeardChunk, Merged, Merger
+from processing.services.merging.suspicion import Energy
 from processing.services.orchestrator import channels_of, discard_chunk_audio, processing_of
-from processing.services.suspicion import Energy
 
 #: Audio that is missing at the end of a file is a gap when it is more than this.
 TRUNCATION_SECONDS = 1.0

@@ -19,6 +19,7 @@ from processing.choices import ProcessingStatus
 from processing.engines.registry import get_engine
 from processing.models import ChunkTask, Engine, ProcessingTask
 from processing.services.files import delete_file, stored_file
+from processing.services.merging.suspicion import Energy
 from processing.services.orchestrator import (
     channels_of,
     chunk_directory,
@@ -28,7 +29,6 @@ from processing.services.orchestrator import (
     queue_of,
 )
 from processing.services.requesting import question
-from processing.services.suspicion import Energy
 
 
 class _NoLongerWanted(Exception):

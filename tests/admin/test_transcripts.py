@@ -16,8 +16,8 @@ from processing.admin.following import refresh_seconds
 from processing.admin.presentation import DOUBTS, SHOWN_SEAMS, seam_audit
 from processing.choices import ProcessingStatus
 from processing.models import ProcessingTask, Transcript
+from processing.services.merging.suspicion import Flag
 from processing.services.requesting import request_transcript
-from processing.services.suspicion import Flag
 from tests.factories.processing import (
     ChunkTaskFactory,
     ProcessingTaskFactory,

@@ -19,9 +19,9 @@ from jobs.choices import JobStatus
 from jobs.models import Job
 from processing.api import questions
 from processing.choices import ResultStatus
-from processing.knowledge import streaming
-from processing.knowledge.answers import MAX_QUESTION_CHARACTERS, ask
-from processing.knowledge.streaming import AnswerStream
+from processing.knowledge.asking import streaming
+from processing.knowledge.asking.answers import MAX_QUESTION_CHARACTERS, ask
+from processing.knowledge.asking.streaming import AnswerStream
 from processing.models import Question, Workspace
 from tests.api.test_recordings import assert_problem
 from tests.commands.test_serve import answers, free_port

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from processing.knowledge.search import forget_languages
+from processing.knowledge.searching.search import forget_languages
 from tests.factories.knowledge import DocumentFactory, PassageFactory
 from tests.factories.processing import WorkspaceFactory
 from tests.queries import queries_of

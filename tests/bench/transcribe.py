@@ -47,7 +47,7 @@ from processing.choices import ProcessingStatus  # noqa: E402
 from processing.engines.base import SAMPLE_RATE, AudioClip  # noqa: E402
 from processing.engines.registry import get_engine  # noqa: E402
 from processing.models import ChunkTask, ProcessingTask, Workspace  # noqa: E402
-from processing.services.ingestion import store_recording  # noqa: E402
+from processing.services.inputs.ingestion import store_recording  # noqa: E402
 from processing.services.requesting import request_transcript  # noqa: E402
 from tests.bench.table import Row, Table  # noqa: E402
 from tests.waiting import wait_for  # noqa: E402

@@ -19,8 +19,8 @@ from pytest_django import Settings
 from jobs.models import Job
 from jobs.services.runner import JobRunner
 from processing.choices import QUESTION_QUEUE, ResultStatus
-from processing.knowledge import streaming
-from processing.knowledge.answers import NO_CITATION, NO_MODEL
+from processing.knowledge.asking import streaming
+from processing.knowledge.asking.answers import NO_CITATION, NO_MODEL
 from processing.models import Question
 from tests.factories.jobs import WorkerFactory
 from tests.factories.knowledge import DocumentFactory, PassageFactory

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from jobs.choices import JobPriority, JobStatus
 from jobs.models import Job
 from processing.choices import INDEXING_JOB
-from processing.knowledge.indexing import index
+from processing.knowledge.searching.indexing import index
 from processing.models import Document
 from tests.factories.knowledge import DocumentFactory
 from tests.factories.processing import ProcessingTaskFactory, WorkspaceFactory

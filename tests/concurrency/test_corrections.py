@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from processing.exceptions import NotFinished, Outdated, ProcessingError
 from processing.knowledge.corrections import correct_transcript
-from processing.knowledge.translations import request_translation
+from processing.knowledge.translating.translations import request_translation
 from processing.models import Document, DocumentVersion, ProcessingTask, Transcript, Translation
 from processing.services.requesting import retry_gaps
 from tests.concurrency.threads import at_once

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from jobs.models import Job, Work
 from processing.choices import MERGE_JOB, TRANSCRIPTION_JOB, ProcessingStatus
 from processing.models import ChunkTask, ProcessingTask, Recording, Transcript, Workspace
-from processing.services.ingestion import store_recording
+from processing.services.inputs.ingestion import store_recording
 from processing.services.orchestrator import cancel_processing
 from processing.services.planner import plan
 from processing.services.requesting import request_transcript

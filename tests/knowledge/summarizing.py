@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.models import Job
-from processing.knowledge.summaries import (
+from processing.knowledge.summarizing.summaries import (
     summarize,
 )
 from processing.models import Document, Summary

@@ -15,9 +15,9 @@ from jobs.models import Job
 from jobs.services.retry import RetryHandler
 from jobs.services.runner import JobRunner
 from processing.choices import QUESTION_QUEUE, ResultStatus
-from processing.knowledge.answers import NO_CITATION, ask
-from processing.knowledge.prompts import NOT_FOUND
-from processing.knowledge.streaming import DELTA, DONE, FAILED, RESTART, Event, listen
+from processing.knowledge.asking.answers import NO_CITATION, ask
+from processing.knowledge.asking.prompts import NOT_FOUND
+from processing.knowledge.asking.streaming import DELTA, DONE, FAILED, RESTART, Event, listen
 from processing.models import Question, Workspace
 from tests.caching.servers import OwnRedis
 from tests.factories.jobs import WorkerFactory
@@ -43,7 +43,7 @@ GOOD = "The budget for the bridge was approved [1]. Nobody objected [7]."
 @pytest.fixture
 def server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TextServer]:
     """A chat server, and one passage about a bridge; every piece is sent by itself."""
-    monkeypatch.setattr("processing.knowledge.streaming.PUBLISH_SECONDS", 0.0)
+    monkeypatch.setattr("processing.knowledge.asking.streaming.PUBLISH_SECONDS", 0.0)
     PassageFactory.create(text="The budget for the bridge was approved.")
     with text_serving() as server:
         settings.CHAT = server.chat_settings(TIMEOUT_SECONDS=0.5)

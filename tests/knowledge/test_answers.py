@@ -12,7 +12,7 @@ from jobs.exceptions import TooLarge
 from jobs.models import Job
 from processing.choices import QUESTION_JOB, ResultStatus
 from processing.exceptions import BadAnswer, InvalidQuery
-from processing.knowledge.answers import (
+from processing.knowledge.asking.answers import (
     CUT,
     EXTRACT_PASSAGES,
     MAX_QUESTION_CHARACTERS,
@@ -24,7 +24,7 @@ from processing.knowledge.answers import (
     cancel_question,
     delete_question,
 )
-from processing.knowledge.prompts import NOT_FOUND
+from processing.knowledge.asking.prompts import NOT_FOUND
 from processing.models import Passage, Question, Workspace
 from processing.text_engines.base import Message
 from tests.factories.knowledge import DocumentFactory, PassageFactory

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from processing.knowledge.citations import (
+from processing.knowledge.asking.citations import (
     QUOTE_CHARACTERS,
     MarkChecker,
     Source,

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from processing.knowledge.extractive import MAX_WORDS, MIN_WORDS, extract_summary
-from processing.knowledge.key_phrases import key_phrases
-from processing.knowledge.parts import Piece
+from processing.knowledge.summarizing.extractive import MAX_WORDS, MIN_WORDS, extract_summary
+from processing.knowledge.summarizing.key_phrases import key_phrases
+from processing.knowledge.summarizing.parts import Piece
 
 LESSON = (Path(settings.BASE_DIR) / "processing" / "demo" / "lesson.txt").read_text()
 
@@ -132,7 +132,7 @@ class TestKeyPhrases:
     def test_a_text_of_many_parts_is_about_what_all_say(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("processing.knowledge.key_phrases.PART_WORDS", 40)
+        monkeypatch.setattr("processing.knowledge.summarizing.key_phrases.PART_WORDS", 40)
         lines = [f"The harbour bridge {n}. Nothing of line{n} is like it." for n in range(200)]
 
         assert key_phrases("\n".join(lines), "en", 1) == [("harbour bridge", 1.0)]

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from processing.knowledge.search import SearchFilters
+from processing.knowledge.searching.search import SearchFilters
 from processing.models import Passage, Transcript
 from tests.factories.knowledge import DocumentTopicFactory, TopicFactory
 from tests.knowledge.test_search import found, said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from processing.knowledge.fusion import fused
+from processing.knowledge.searching.fusion import fused
 
 
 def test_what_is_first_everywhere_has_the_score_1() -> None:

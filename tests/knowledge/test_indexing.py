@@ -11,9 +11,9 @@ from jobs.exceptions import TransientError
 from jobs.models import Job
 from processing.choices import INDEXING_JOB, DocumentStatus, LinkKind
 from processing.exceptions import ProviderRefused, ProviderUnavailable
-from processing.knowledge.embeddings import is_embedded, prepare_semantic_search
-from processing.knowledge.indexing import content_key, index, is_indexed
-from processing.knowledge.search import search
+from processing.knowledge.searching.embeddings import is_embedded, prepare_semantic_search
+from processing.knowledge.searching.indexing import content_key, index, is_indexed
+from processing.knowledge.searching.search import search
 from processing.models import Document, DocumentLink, Passage, Summary
 from tests.factories.knowledge import DocumentFactory
 from tests.factories.processing import TranscriptFactory, heard_segment

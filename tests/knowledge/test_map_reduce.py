@@ -9,7 +9,7 @@ from processing.choices import ResultStatus
 from processing.exceptions import (
     NotConfigured,
 )
-from processing.knowledge.summaries import (
+from processing.knowledge.summarizing.summaries import (
     EXTRACTIVE,
     request_summary,
 )

@@ -17,8 +17,8 @@ from processing.exceptions import (
     ProviderUnauthorized,
     ProviderUnavailable,
 )
-from processing.knowledge.map_reduce import TooMuchMissing
-from processing.knowledge.summaries import (
+from processing.knowledge.summarizing.map_reduce import TooMuchMissing
+from processing.knowledge.summarizing.summaries import (
     request_summary,
     uncovered,
 )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from processing.knowledge.nonsense import fault_of
-from processing.knowledge.summary_prompts import Task, messages_for
+from processing.knowledge.summarizing.nonsense import fault_of
+from processing.knowledge.summarizing.prompts import Task, messages_for
 
 SOURCE = " ".join(f"word{n * 7_919 % 10_007}" for n in range(400))
 [RULES, TEXT] = messages_for(Task.PART, SOURCE, language="en", words=100)

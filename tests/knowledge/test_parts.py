@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processing.knowledge.content import Section
-from processing.knowledge.parts import Part, Piece, parts_of, pieces_of
-from processing.knowledge.sentences import MAX_SENTENCE_CHARACTERS, sentences_of
+from processing.knowledge.summarizing.parts import Part, Piece, parts_of, pieces_of
+from processing.knowledge.summarizing.sentences import MAX_SENTENCE_CHARACTERS, sentences_of
 
 TEXTS = st.lists(st.text(alphabet="ab .!\n本。ש؟'", max_size=80), max_size=12)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processing.knowledge.content import Section
-from processing.knowledge.passages import PassageCutter, Stretch
+from processing.knowledge.searching.passages import PassageCutter, Stretch
 
 CUTTER = PassageCutter()
 

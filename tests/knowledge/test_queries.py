@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from processing.exceptions import InvalidQuery
-from processing.knowledge.queries import (
+from processing.knowledge.searching.queries import (
     MAX_QUERY_LENGTH,
     MAX_TERMS,
     Query,

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from processing.exceptions import InvalidQuery
-from processing.knowledge.filters import SearchFilters
-from processing.knowledge.question_filters import MAX_DOCUMENTS, checked_filters, filters_of
+from processing.knowledge.asking.filters import MAX_DOCUMENTS, checked_filters, filters_of
+from processing.knowledge.searching.filters import SearchFilters
 
 ID = "0198c0de-0000-7000-8000-000000000001"
 

@@ -4,9 +4,9 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from processing.knowledge.embeddings import embed_missing, prepare_semantic_search
-from processing.knowledge.queries import MAX_QUERY_LENGTH, parse
-from processing.knowledge.retrieval import MAX_PASSAGES, MAX_TERMS, passages_for, query_of
+from processing.knowledge.asking.retrieval import MAX_PASSAGES, MAX_TERMS, passages_for, query_of
+from processing.knowledge.searching.embeddings import embed_missing, prepare_semantic_search
+from processing.knowledge.searching.queries import MAX_QUERY_LENGTH, parse
 from processing.models import Passage
 from tests.factories.knowledge import (
     DocumentFactory,
@@ -127,6 +127,7 @@ def test_embeddings_that_cannot_be_used_are_done_without(settings: Settings) -> 
     assert found("The river?") == [row]
 
 
+@pytest.mark.vector
 def test_what_no_word_finds_is_found_by_its_meaning(settings: Settings) -> None:
     settings.EMBEDDINGS = engine = FakeEmbeddings()
     assert prepare_semantic_search()

@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 
 from processing.exceptions import InvalidQuery, NotConfigured
-from processing.knowledge import candidates
-from processing.knowledge.search import SearchPage, forget_languages, search
-from processing.knowledge.search_languages import bucket_lexeme, workspace_lexeme
+from processing.knowledge.searching import candidates
+from processing.knowledge.searching.languages import bucket_lexeme, workspace_lexeme
+from processing.knowledge.searching.search import SearchPage, forget_languages, search
 from processing.models import Document, Passage, Transcript, Workspace
 from tests.factories.knowledge import (
     DocumentFactory,

@@ -7,7 +7,7 @@ from django.db import connection
 
 from jobs.exceptions import TransientError
 from processing.exceptions import BreakerIsOpen, NotConfigured, ProviderUnavailable
-from processing.knowledge.embeddings import (
+from processing.knowledge.searching.embeddings import (
     embed_missing,
     is_embedded,
     is_prepared,
@@ -15,7 +15,7 @@ from processing.knowledge.embeddings import (
     prepare_semantic_search,
     vectors_of,
 )
-from processing.knowledge.search import SearchFilters, SearchPage, search
+from processing.knowledge.searching.search import SearchFilters, SearchPage, search
 from processing.models import Document, Passage, Workspace
 from tests.factories.knowledge import DocumentFactory, PassageFactory
 from tests.factories.processing import WorkspaceFactory

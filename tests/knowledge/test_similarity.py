@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from processing.choices import LinkKind
-from processing.knowledge.embeddings import embed_missing, prepare_semantic_search
-from processing.knowledge.similarity import LEAST_LIKENESS, MAX_LINKS, link_similar
+from processing.knowledge.searching.embeddings import embed_missing, prepare_semantic_search
+from processing.knowledge.searching.similarity import LEAST_LIKENESS, MAX_LINKS, link_similar
 from processing.models import Document, DocumentLink
 from tests.factories.knowledge import DocumentFactory, PassageFactory
 from tests.factories.processing import WorkspaceFactory

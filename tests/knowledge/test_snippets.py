@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processing.knowledge.snippets import (
+from processing.knowledge.searching.snippets import (
     ELLIPSIS,
     SNIPPET_LENGTH,
     START,

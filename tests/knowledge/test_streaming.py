@@ -13,8 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from processing.knowledge import streaming
-from processing.knowledge.streaming import (
+from processing.knowledge.asking import streaming
+from processing.knowledge.asking.streaming import (
     DELTA,
     DONE,
     FAILED,

@@ -14,7 +14,7 @@ from processing.exceptions import (
     NotFinished,
     NothingToDo,
 )
-from processing.knowledge.summaries import (
+from processing.knowledge.summarizing.summaries import (
     EXTRACTIVE,
     cancel_summary,
     request_summary,

@@ -16,8 +16,8 @@ from processing.exceptions import (
     NothingToDo,
     UnsupportedLanguage,
 )
-from processing.knowledge.cached_translator import is_plausible
-from processing.knowledge.translations import (
+from processing.knowledge.translating.cached_translator import is_plausible
+from processing.knowledge.translating.translations import (
     BATCH_CHARACTERS,
     BATCH_TEXTS,
     cancel_translation,

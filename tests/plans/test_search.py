@@ -9,8 +9,8 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from processing.choices import DocumentKind, DocumentStatus
-from processing.knowledge.candidates import CANDIDATES, limited
-from processing.knowledge.search import search
+from processing.knowledge.searching.candidates import CANDIDATES, limited
+from processing.knowledge.searching.search import search
 from processing.models import Document, Workspace
 from tests.plans.test_work import nodes_of, rows_read
 from tests.queries import queries_of

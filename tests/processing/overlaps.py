@@ -1,7 +1,7 @@
 """Two chunks that overlap, written down on the recording's clock."""
 
 from processing.engines.base import SAMPLE_RATE, Segment, Speech, Timing, Word
-from processing.services.merger import HeardChunk, Merged, Merger
+from processing.services.merging.merger import HeardChunk, Merged, Merger
 
 Words = list[tuple[str, float, float]]
 

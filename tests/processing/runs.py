@@ -10,7 +10,7 @@ from jobs.services.retry import RetryHandler
 from jobs.services.runner import JobRunner
 from processing.choices import CHUNK_QUEUE, TRANSCRIPTION_QUEUE
 from processing.models import ProcessingTask, Recording, Transcript, Workspace
-from processing.services.ingestion import store_recording
+from processing.services.inputs.ingestion import store_recording
 from processing.services.requesting import TranscriptRequest, request_transcript
 from tests.factories.jobs import WorkerFactory
 

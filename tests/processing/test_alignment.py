@@ -3,7 +3,7 @@
 import pytest
 
 from processing.engines.base import Word
-from processing.services.alignment import (
+from processing.services.merging.alignment import (
     Column,
     TailAligner,
     TimedAligner,

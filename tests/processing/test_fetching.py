@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from processing.exceptions import AudioTooLarge, ProcessingError
-from processing.services.addresses import AllowedHosts, ForbiddenAddress, is_public
-from processing.services.connecting import FetchTimeout, Unreachable
-from processing.services.fetching import BadDownload, FetchRules, InvalidUrl, fetch_recording
+from processing.services.inputs.addresses import AllowedHosts, ForbiddenAddress, is_public
+from processing.services.inputs.connecting import FetchTimeout, Unreachable
+from processing.services.inputs.fetching import BadDownload, FetchRules, InvalidUrl, fetch_recording
 from tests.factories.audio import wav_bytes
 
 Respond = Callable[[socket.socket], None]

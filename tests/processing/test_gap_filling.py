@@ -10,7 +10,7 @@ from processing.choices import ProcessingStatus
 from processing.engines.base import AudioClip
 from processing.knowledge.corrections import correct_transcript
 from processing.knowledge.documents import follow_transcript
-from processing.services.gap_filling import with_corrections
+from processing.services.merging.gap_filling import with_corrections
 from processing.services.requesting import retry_gaps
 from tests.fakes.tones import ToneEngine, tones
 from tests.processing.runs import heard, made

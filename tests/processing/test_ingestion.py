@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from processing.exceptions import AudioTooLarge, StorageFull, UnreadableAudio
 from processing.models import Recording, Workspace
-from processing.services.ingestion import hash_file, store_recording
+from processing.services.inputs.ingestion import hash_file, store_recording
 from tests.factories.processing import WorkspaceFactory
 from tests.processing import media
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from processing.engines.base import SAMPLE_RATE, AudioClip, Segment, Speech, Timing, Word
-from processing.services.merger import HeardChunk, Merged, Merger
-from processing.services.suspicion import Energy
+from processing.services.merging.merger import HeardChunk, Merged, Merger
+from processing.services.merging.suspicion import Energy
 from tests.audio import make_script
 from tests.fakes.speech import ScriptedEngine
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processing.engines.spacing import spaced, words_of
-from processing.services.realignment import realigned, timed_words
+from processing.services.merging.realignment import realigned, timed_words
 
 WORDS = ["so", "it", "was", "said", "So,", "we", "went.", "今日", "は", "ไป", "שלום", "don't", "-"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from processing.engines.base import Timing
-from processing.services.merger import Merger
+from processing.services.merging.merger import Merger
 from tests.processing.overlaps import Words, estimated, merge, overlapping, side, text
 
 # Words that both heard, and words that one heard

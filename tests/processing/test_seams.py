@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processing.engines.base import Timing
-from processing.services.merger import Merged, Merger
+from processing.services.merging.merger import Merged, Merger
 from tests.bench.pipeline.word_streams import (
     Ears,
     Piece,

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 
 from processing.exceptions import UnknownEngine
 from processing.models import Recording, Transcript, Workspace
-from processing.services.submission import submit_recording
+from processing.services.inputs.submission import submit_recording
 from tests.factories.audio import wav_bytes
 
 

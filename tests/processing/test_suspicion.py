@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from processing.engines.base import Segment, Speech, Timing, Word
-from processing.services.suspicion import Energy, Flag, Suspicion, missed_speech
+from processing.services.merging.suspicion import Energy, Flag, Suspicion, missed_speech
 
 LOUD, QUIET = -20.0, -80.0
 DEMO = Path(__file__).parents[2] / "processing" / "demo"

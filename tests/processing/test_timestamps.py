@@ -3,7 +3,7 @@
 import pytest
 
 from processing.engines.base import SAMPLE_RATE, Word
-from processing.services.timestamps import TimestampAdjuster
+from processing.services.merging.timestamps import TimestampAdjuster
 
 THIRTY_SEVEN_HOURS = 37 * 3600 * SAMPLE_RATE
 

@@ -9,7 +9,7 @@ import pytest
 
 from processing.exceptions import AudioTooLarge, StorageFull
 from processing.models import Workspace
-from processing.services.submission import submit_recording
+from processing.services.inputs.submission import submit_recording
 from processing.uploads import HashedUpload, HashingUploadHandler
 from tests.factories.audio import wav_bytes
 

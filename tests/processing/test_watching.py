@@ -15,9 +15,16 @@ from django.db.models.signals import post_save
 from django.test import override_settings
 
 from processing.models import ProcessingTask, Recording, Transcript, Workspace
-from processing.services.folders import FileGone, move, scan
-from processing.services.submission import submit_recording
-from processing.services.watching import FolderWatcher, HandedIn, HandIn, Outcome, Refused, Trouble
+from processing.services.inputs.folders import FileGone, move, scan
+from processing.services.inputs.submission import submit_recording
+from processing.services.inputs.watching import (
+    FolderWatcher,
+    HandedIn,
+    HandIn,
+    Outcome,
+    Refused,
+    Trouble,
+)
 from tests.factories.audio import wav_bytes
 from tests.processes import environment
 

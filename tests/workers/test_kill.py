@@ -12,9 +12,9 @@ from jobs.choices import JobStatus
 from processing.choices import ProcessingStatus
 from processing.management.commands.demo import normalized
 from processing.models import ChunkTask, ProcessingTask, Transcript, Workspace
-from processing.services.ingestion import store_recording
+from processing.services.inputs.ingestion import store_recording
+from processing.services.inputs.submission import submit_recording
 from processing.services.requesting import TranscriptRequest, request_transcript
-from processing.services.submission import submit_recording
 from tests.audio import ScriptedAudio, make_scripted_audio
 from tests.processes import empty_redis, worker_pool
 from tests.waiting import wait_for

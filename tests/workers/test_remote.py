@@ -22,7 +22,7 @@ from processing.engines.remote import breaker_of
 from processing.management.commands.demo import normalized
 from processing.models import ChunkTask, ProcessingTask, Transcript, Workspace
 from processing.providers.circuit import CircuitStatus
-from processing.services.ingestion import store_recording
+from processing.services.inputs.ingestion import store_recording
 from processing.services.joining import heard_so_far
 from processing.services.orchestrator import cancel_processing
 from processing.services.requesting import TranscriptRequest, request_transcript, retry_gaps

@@ -16,10 +16,10 @@ from jobs.management.terminal import (
 )
 from processing.choices import QUESTION_QUEUE
 from processing.exceptions import InvalidQuery
-from processing.knowledge.answers import ask, cancel_question, checked_question
-from processing.knowledge.prompts import place_of
-from processing.knowledge.question_filters import checked_filters
-from processing.knowledge.streaming import DELTA, DONE, RESTART, Event, listen
+from processing.knowledge.asking.answers import ask, cancel_question, checked_question
+from processing.knowledge.asking.filters import checked_filters
+from processing.knowledge.asking.prompts import place_of
+from processing.knowledge.asking.streaming import DELTA, DONE, RESTART, Event, listen
 from processing.management.migrating import ensure_migrated
 from processing.management.names import one_line
 from processing.management.workers import OwnWorkers

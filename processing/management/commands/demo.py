@@ -14,9 +14,9 @@ from processing.choices import ProcessingStatus
 from processing.management.follow import follow
 from processing.management.migrating import ensure_migrated
 from processing.models import Transcript, Workspace
+from processing.services.inputs.submission import submit_recording
 from processing.services.local_workers import WorkersDied, local_workers
 from processing.services.progress import clock
-from processing.services.submission import submit_recording
 
 RECORDING = Path(settings.BASE_DIR) / "processing" / "demo" / "longhand.flac"
 WORKER_COUNT = 2

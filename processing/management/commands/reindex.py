@@ -12,9 +12,9 @@ from tqdm import tqdm
 from jobs.choices import JobStatus
 from jobs.management.terminal import FAILED, USAGE, OperatorCommand, interruptible
 from jobs.models import Job
-from processing.knowledge.embeddings import prepare_semantic_search
-from processing.knowledge.indexing import is_indexed
-from processing.knowledge.reindexing import enqueue_indexing, follow_older, indexable
+from processing.knowledge.searching.embeddings import prepare_semantic_search
+from processing.knowledge.searching.indexing import is_indexed
+from processing.knowledge.searching.reindexing import enqueue_indexing, follow_older, indexable
 from processing.management.migrating import ensure_migrated
 from processing.managers.document import DocumentQuerySet
 from processing.models import Document, Transcript, Workspace

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 from jobs.management.terminal import FAILED, INTERRUPTED, USAGE, OperatorCommand
 from processing.choices import SUMMARIZATION_QUEUE, ResultStatus
 from processing.exceptions import ProcessingError
-from processing.knowledge.summaries import (
+from processing.knowledge.summarizing.summaries import (
     cancel_summary,
     documents_without_summary,
     request_summary,

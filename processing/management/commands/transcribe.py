@@ -29,12 +29,12 @@ from processing.management.sources import Source, UnusableSource, sources_of
 from processing.management.workers import OwnWorkers
 from processing.models import Workspace
 from processing.services import local_workers
-from processing.services.addresses import AllowedHosts
 from processing.services.exports import FORMATS
-from processing.services.fetching import DEFAULT_RULES, FetchRules, fetch_recording
+from processing.services.inputs.addresses import AllowedHosts
+from processing.services.inputs.fetching import DEFAULT_RULES, FetchRules, fetch_recording
+from processing.services.inputs.submission import submit_recording
 from processing.services.orchestrator import cancel_processing
 from processing.services.requesting import TranscriptRequest
-from processing.services.submission import submit_recording
 
 #: Formats of which two in one file are no longer that format.
 ONE_RECORDING_FORMATS = ("srt", "vtt")

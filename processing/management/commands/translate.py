@@ -13,8 +13,8 @@ from jobs.management.terminal import FAILED, INTERRUPTED, USAGE, OperatorCommand
 from processing.choices import TRANSLATION_QUEUE, ResultStatus
 from processing.exceptions import ProcessingError
 from processing.knowledge.documents import follow_transcript
-from processing.knowledge.translation_exports import check_format, exported_translation, file_name
-from processing.knowledge.translations import cancel_translation, request_translation
+from processing.knowledge.translating.exports import check_format, exported_translation, file_name
+from processing.knowledge.translating.translations import cancel_translation, request_translation
 from processing.management.migrating import ensure_migrated
 from processing.management.names import one_line
 from processing.management.result_follow import finished

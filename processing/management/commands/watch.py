@@ -19,7 +19,7 @@ from processing.management.migrating import ensure_migrated
 from processing.management.names import one_line
 from processing.models import Workspace
 from processing.services import local_workers
-from processing.services.watching import (
+from processing.services.inputs.watching import (
     DONE,
     REJECTED,
     FolderWatcher,

@@ -9,7 +9,7 @@ import psutil
 
 from processing.choices import CHUNK_QUEUE, TRANSCRIPTION_QUEUE, ProcessingStatus
 from processing.models import ProcessingTask, Workspace
-from processing.services.ingestion import store_recording
+from processing.services.inputs.ingestion import store_recording
 from processing.services.requesting import request_transcript
 from tests.bench.pipeline.providers import (
     CHUNK_SECONDS,

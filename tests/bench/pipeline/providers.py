@@ -32,7 +32,7 @@ from jobs.models import Job
 from processing.choices import REMOTE_CHUNK_QUEUE, ProcessingStatus
 from processing.engines.base import SAMPLE_RATE
 from processing.models import ChunkTask, ProcessingTask, Workspace
-from processing.services.ingestion import store_recording
+from processing.services.inputs.ingestion import store_recording
 from processing.services.planner import plan
 from processing.services.requesting import request_transcript
 from tests.audio import make_script, samples_of

@@ -15,7 +15,7 @@ from itertools import pairwise
 from rapidfuzz.distance import Levenshtein
 
 from processing.engines.base import Timing, Word
-from processing.services.merger import Merger
+from processing.services.merging.merger import Merger
 from tests.bench.pipeline.word_streams import (
     Ears,
     Piece,

@@ -29,7 +29,7 @@ from processing.engines.base import SAMPLE_RATE, AudioClip
 from processing.engines.registry import get_engine
 from processing.management.commands.demo import normalized
 from processing.models import ProcessingTask, Workspace
-from processing.services.ingestion import store_recording
+from processing.services.inputs.ingestion import store_recording
 from processing.services.requesting import request_transcript
 from tests.audio import write_wav
 from tests.bench.pipeline.sentences import sentences

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from processing.engines.base import SAMPLE_RATE, Segment, Speech, Timing, Word
-from processing.services.merger import HeardChunk
+from processing.services.merging.merger import HeardChunk
 
 #: Of a cut word a clip hears nothing under the first share, and all of it from the second on.
 HEARD_SHARE = 0.3

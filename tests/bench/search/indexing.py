@@ -8,8 +8,8 @@ from django.db import connection, transaction
 
 from jobs.models import Job
 from processing.choices import INDEXING_JOB, DocumentKind
-from processing.knowledge.indexing import index
-from processing.knowledge.storing import store_passages
+from processing.knowledge.searching.indexing import index
+from processing.knowledge.searching.storing import store_passages
 from processing.models import Document
 from tests.bench.search.corpus import Corpus
 from tests.bench.search.writing import Writer

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from django.db import connection
 
-from processing.knowledge.search import search
+from processing.knowledge.searching.search import search
 from processing.models import Workspace
 from tests.bench.percentiles import percentile
 from tests.bench.search.corpus import SHARES, SMALL, Corpus

@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from processing.exceptions import AudioTooLarge, StorageFull, UnreadableAudio
 from processing.models import Workspace
-from processing.services.folders import (
+from processing.services.inputs.folders import (
     FileGone,
     Fingerprint,
     UnreadableFile,
@@ -27,8 +27,8 @@ from processing.services.folders import (
     reserve,
     scan,
 )
-from processing.services.spooling import refuse_over_limit, spooled
-from processing.services.submission import Submission, submit_recording
+from processing.services.inputs.spooling import refuse_over_limit, spooled
+from processing.services.inputs.submission import Submission, submit_recording
 
 #: Where things go, within the folder.
 DONE, REJECTED = "done", "rejected"

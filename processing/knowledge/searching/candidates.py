@@ -15,8 +15,8 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
 from processing.exceptions import InvalidQuery
-from processing.knowledge.queries import TextQuery
-from processing.knowledge.search_languages import bucket_lexeme, workspace_lexeme
+from processing.knowledge.searching.languages import bucket_lexeme, workspace_lexeme
+from processing.knowledge.searching.queries import TextQuery
 from processing.managers.passage import PassageQuerySet
 from processing.models import Passage, Workspace
 

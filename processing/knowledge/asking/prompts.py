@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from jobs.exceptions import TooLarge
-from processing.knowledge.citations import Source, without_marks
+from processing.knowledge.asking.citations import Source, without_marks
 from processing.models import Passage
 from processing.services.progress import clock
 from processing.text_engines.base import ChatEngine, Message

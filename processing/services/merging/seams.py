@@ -8,8 +8,13 @@ from operator import attrgetter, itemgetter
 from typing import Self
 
 from processing.engines.base import Timing, Word
-from processing.services.alignment import EDGE_SECONDS, TailAligner, TimedAligner, normalized
-from processing.services.suspicion import Flag
+from processing.services.merging.alignment import (
+    EDGE_SECONDS,
+    TailAligner,
+    TimedAligner,
+    normalized,
+)
+from processing.services.merging.suspicion import Flag
 
 #: So many words in a row are a repetition; every longer one contains them.
 REPEATED_WORDS = 3

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from processing.knowledge.content import Section
-from processing.knowledge.sentences import sentences_of
+from processing.knowledge.summarizing.sentences import sentences_of
 
 #: Between two sections, in ``processing.knowledge.content.text_of``.
 SEPARATOR_LENGTH = 2

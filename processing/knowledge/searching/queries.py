@@ -17,7 +17,7 @@ from itertools import chain
 from django.db import connection
 
 from processing.exceptions import InvalidQuery
-from processing.knowledge.search_languages import DEFAULT_CONFIGURATION, UNSPACED
+from processing.knowledge.searching.languages import DEFAULT_CONFIGURATION, UNSPACED
 
 #: The longest query, in characters, and the most terms of one.
 MAX_QUERY_LENGTH = 1_000

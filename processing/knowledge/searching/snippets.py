@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, pairwise
 
-from processing.knowledge.search_languages import UNSPACED
+from processing.knowledge.searching.languages import UNSPACED
 
 #: What stands around a match as PostgreSQL marks it: letters of nobody's (private use).
 START, STOP = "\ue000", "\ue001"

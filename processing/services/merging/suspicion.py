@@ -10,7 +10,7 @@ from typing import Self
 
 from processing.engines.base import Segment, Speech, Timing, Word
 from processing.engines.spacing import is_letter_word
-from processing.services.alignment import normalized
+from processing.services.merging.alignment import normalized
 
 #: Frames of the energy envelope are this long.
 ENERGY_STEP_SECONDS = 0.1

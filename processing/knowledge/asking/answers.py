@@ -20,7 +20,7 @@ from jobs.exceptions import TransientError
 from jobs.models import Job
 from processing.choices import QUESTION_JOB
 from processing.exceptions import BadAnswer, InvalidQuery
-from processing.knowledge.citations import (
+from processing.knowledge.asking.citations import (
     MarkChecker,
     Source,
     are_quoted,
@@ -28,7 +28,8 @@ from processing.knowledge.citations import (
     nearest_stretch,
     without_marks,
 )
-from processing.knowledge.prompts import (
+from processing.knowledge.asking.filters import checked_filters
+from processing.knowledge.asking.prompts import (
     ANSWER_TOKENS,
     NOT_FOUND,
     REVISION,
@@ -36,10 +37,9 @@ from processing.knowledge.prompts import (
     conversation,
     place_of,
 )
-from processing.knowledge.question_filters import checked_filters
+from processing.knowledge.asking.retrieval import passages_for
+from processing.knowledge.asking.streaming import AnswerStream
 from processing.knowledge.results import enqueue_result, result_of
-from processing.knowledge.retrieval import passages_for
-from processing.knowledge.streaming import AnswerStream
 from processing.models import Passage, Question, Workspace
 from processing.text_engines.base import ChatEngine
 from processing.text_engines.registry import chat_engine

@@ -17,18 +17,26 @@ from django.db.models import Case, F, Func, TextField, Value, When
 
 from jobs.exceptions import JobsError
 from processing.exceptions import InvalidQuery, NotConfigured
-from processing.knowledge.candidates import Ranking, limited, ranked
-from processing.knowledge.embeddings import is_prepared, nearest, vectors_of
-from processing.knowledge.filters import SearchFilters
-from processing.knowledge.fusion import fused
-from processing.knowledge.queries import TextQuery, parse, text_query
-from processing.knowledge.search_languages import (
+from processing.knowledge.searching.candidates import Ranking, limited, ranked
+from processing.knowledge.searching.embeddings import is_prepared, nearest, vectors_of
+from processing.knowledge.searching.filters import SearchFilters
+from processing.knowledge.searching.fusion import fused
+from processing.knowledge.searching.languages import (
     CONFIGURATIONS,
     DEFAULT_CONFIGURATION,
     UNSPACED,
     configuration_of,
 )
-from processing.knowledge.snippets import START, STOP, Piece, Span, excerpt, spans_of, whole_runs
+from processing.knowledge.searching.queries import TextQuery, parse, text_query
+from processing.knowledge.searching.snippets import (
+    START,
+    STOP,
+    Piece,
+    Span,
+    excerpt,
+    spans_of,
+    whole_runs,
+)
 from processing.managers.passage import TextSearch
 from processing.models import Document, Passage, Workspace
 from processing.text_engines.registry import embedding_engine

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from processing.choices import DocumentKind
 from processing.exceptions import InvalidQuery
-from processing.knowledge.filters import SearchFilters
+from processing.knowledge.searching.filters import SearchFilters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

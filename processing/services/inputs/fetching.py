@@ -17,9 +17,9 @@ import httpx2
 from django.utils.http import parse_header_parameters
 
 from processing.exceptions import ProcessingError
-from processing.services.addresses import AllowedHosts, ForbiddenAddress, Resolver, resolve
-from processing.services.connecting import CheckingBackend, Timer, Unreachable
-from processing.services.spooling import refuse_over_limit, spooled
+from processing.services.inputs.addresses import AllowedHosts, ForbiddenAddress, Resolver, resolve
+from processing.services.inputs.connecting import CheckingBackend, Timer, Unreachable
+from processing.services.inputs.spooling import refuse_over_limit, spooled
 from processing.uploads import HashedUpload
 
 DEFAULT_PORTS = {"http": 80, "https": 443}

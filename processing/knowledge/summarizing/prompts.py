@@ -2,7 +2,7 @@
 
 Texts of documents come from anybody. They stand between two lines with a word that nobody could
 have written before, and the system's message says what they are; what comes back is checked
-(``processing.knowledge.nonsense``), and nothing is done with it but to show it.
+(``processing.knowledge.summarizing.nonsense``), and nothing is done with it but to show it.
 """
 
 import secrets

@@ -8,9 +8,9 @@ a sentence divided by a power of its length as Lin and Bilmes do (2010).
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from processing.knowledge.key_phrases import PART_WORDS, key_phrases, normalized
-from processing.knowledge.parts import Piece
-from processing.knowledge.sentences import sentences_of
+from processing.knowledge.summarizing.key_phrases import PART_WORDS, key_phrases, normalized
+from processing.knowledge.summarizing.parts import Piece
+from processing.knowledge.summarizing.sentences import sentences_of
 
 #: A summary has a fifth of the words of its text, within these limits.
 SHARE = 5

@@ -9,8 +9,8 @@ from rapidfuzz.distance import Levenshtein
 
 from processing.engines.placement import share
 from processing.engines.spacing import spaced, words_of
-from processing.services.alignment import normalized
-from processing.services.timestamps import TIME_DECIMALS
+from processing.services.merging.alignment import normalized
+from processing.services.merging.timestamps import TIME_DECIMALS
 
 JsonObject = dict[str, Any]
 

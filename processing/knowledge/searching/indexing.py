@@ -15,12 +15,12 @@ from caching.keys import ContentAddresser
 from jobs.exceptions import JobsError, PermanentError
 from processing.choices import DocumentStatus
 from processing.knowledge.content import sections_of, text_of
-from processing.knowledge.embeddings import embed_missing, is_embedded, is_prepared
-from processing.knowledge.key_phrases import key_phrases
-from processing.knowledge.search import forget_languages, languages_of
-from processing.knowledge.similarity import link_similar
-from processing.knowledge.storing import store_passages
-from processing.knowledge.summaries import request_summary
+from processing.knowledge.searching.embeddings import embed_missing, is_embedded, is_prepared
+from processing.knowledge.searching.search import forget_languages, languages_of
+from processing.knowledge.searching.similarity import link_similar
+from processing.knowledge.searching.storing import store_passages
+from processing.knowledge.summarizing.key_phrases import key_phrases
+from processing.knowledge.summarizing.summaries import request_summary
 from processing.models import Document, Passage, Topic
 from processing.text_engines.registry import embedding_engine
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import F
 
 from processing.knowledge.content import sections_of
-from processing.knowledge.passages import PassageCutter, Stretch
+from processing.knowledge.searching.passages import PassageCutter, Stretch
 from processing.models import Document, Passage
 
 if TYPE_CHECKING:

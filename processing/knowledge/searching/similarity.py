@@ -10,10 +10,10 @@ from django.db import transaction
 
 from processing.choices import LinkKind
 from processing.exceptions import InvalidQuery
-from processing.knowledge.candidates import limited, ranked
-from processing.knowledge.embeddings import is_prepared, mean_vector, nearest
-from processing.knowledge.queries import Query, Term, text_query
-from processing.knowledge.search_languages import configuration_of
+from processing.knowledge.searching.candidates import limited, ranked
+from processing.knowledge.searching.embeddings import is_prepared, mean_vector, nearest
+from processing.knowledge.searching.languages import configuration_of
+from processing.knowledge.searching.queries import Query, Term, text_query
 from processing.models import Document, DocumentLink, Passage
 from processing.text_engines.registry import embedding_engine
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpcore2
 
 from processing.exceptions import ProcessingError
-from processing.services.addresses import AllowedHosts, Resolver
+from processing.services.inputs.addresses import AllowedHosts, Resolver
 
 
 class Unreachable(ProcessingError):

@@ -15,9 +15,9 @@ from processing.exceptions import (
     ProviderRefused,
     ProviderTooLarge,
 )
-from processing.knowledge.nonsense import fault_of
-from processing.knowledge.parts import Part, Piece, parts_of
-from processing.knowledge.summary_prompts import LONGEST_NONCE, REVISION, Task, messages_for
+from processing.knowledge.summarizing.nonsense import fault_of
+from processing.knowledge.summarizing.parts import Part, Piece, parts_of
+from processing.knowledge.summarizing.prompts import LONGEST_NONCE, REVISION, Task, messages_for
 from processing.text_engines.base import ChatEngine, Message
 from processing.text_engines.tokens import MESSAGE_TOKENS
 

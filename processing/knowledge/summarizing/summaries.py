@@ -15,11 +15,11 @@ from processing.choices import SUMMARIZATION_JOB, DocumentKind, DocumentStatus, 
 from processing.engines.languages import language_code
 from processing.exceptions import AlreadyOver, NotFinished, NothingToDo
 from processing.knowledge.content import sections_of
-from processing.knowledge.extractive import extract_summary
-from processing.knowledge.key_phrases import key_phrases
-from processing.knowledge.map_reduce import Covered, MapReduce, Outcome
-from processing.knowledge.parts import Piece, parts_of, pieces_of
 from processing.knowledge.results import cancel_result, enqueue_result, result_of
+from processing.knowledge.summarizing.extractive import extract_summary
+from processing.knowledge.summarizing.key_phrases import key_phrases
+from processing.knowledge.summarizing.map_reduce import Covered, MapReduce, Outcome
+from processing.knowledge.summarizing.parts import Piece, parts_of, pieces_of
 from processing.managers.document import DocumentQuerySet
 from processing.models import Document, Summary, Transcript, Workspace
 from processing.text_engines.base import ChatEngine

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from jobs.choices import JobPriority
 from processing.models import Recording, Workspace
-from processing.services.ingestion import storing_recording
+from processing.services.inputs.ingestion import storing_recording
 from processing.services.requesting import TranscriptRequest, choose_engine, request_transcript
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from processing.engines.base import SAMPLE_RATE, Speech, Timing
 from processing.engines.spacing import spaced
-from processing.services.seams import Entry, Overlap, Owner, SeamJoiner
-from processing.services.suspicion import Energy, Suspicion
-from processing.services.timestamps import TIME_DECIMALS, TimestampAdjuster
+from processing.services.merging.seams import Entry, Overlap, Owner, SeamJoiner
+from processing.services.merging.suspicion import Energy, Suspicion
+from processing.services.merging.timestamps import TIME_DECIMALS, TimestampAdjuster
 
 JsonObject = dict[str, Any]
 

@@ -18,13 +18,13 @@ from django.db.models import Case, Value, When
 
 from jobs.exceptions import JobsError
 from processing.exceptions import InvalidQuery
-from processing.knowledge.candidates import limited, ranked
-from processing.knowledge.filters import SearchFilters
-from processing.knowledge.fusion import fused
-from processing.knowledge.queries import MAX_QUERY_LENGTH, TextQuery, parse, text_query
-from processing.knowledge.question_filters import filters_of
-from processing.knowledge.search import MAX_LIMIT, MEANING, languages_of, search
-from processing.knowledge.search_languages import CONFIGURATIONS, UNSPACED, configuration_of
+from processing.knowledge.asking.filters import filters_of
+from processing.knowledge.searching.candidates import limited, ranked
+from processing.knowledge.searching.filters import SearchFilters
+from processing.knowledge.searching.fusion import fused
+from processing.knowledge.searching.languages import CONFIGURATIONS, UNSPACED, configuration_of
+from processing.knowledge.searching.queries import MAX_QUERY_LENGTH, TextQuery, parse, text_query
+from processing.knowledge.searching.search import MAX_LIMIT, MEANING, languages_of, search
 from processing.managers.passage import TextSearch
 from processing.models import Passage, Question
 from processing.text_engines.registry import embedding_engine

@@ -13,9 +13,9 @@ from processing.choices import TRANSLATION_JOB, DocumentKind, DocumentStatus, Re
 from processing.engines.languages import LANGUAGES, language_code
 from processing.engines.spacing import spaced
 from processing.exceptions import NotConfigured, NotFinished, NothingToDo, UnsupportedLanguage
-from processing.knowledge.cached_translator import CachedTranslator
 from processing.knowledge.content import Section, sections_of
 from processing.knowledge.results import cancel_result, enqueue_result, result_of
+from processing.knowledge.translating.cached_translator import CachedTranslator
 from processing.models import Document, Transcript, Translation
 from processing.text_engines.base import Translator
 from processing.text_engines.pieces import pieces

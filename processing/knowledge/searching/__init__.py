@@ -1,0 +1,1 @@
+"""Finding passages: by their words, by what they mean, and what is needed for that."""

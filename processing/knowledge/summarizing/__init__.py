@@ -1,0 +1,1 @@
+"""Documents in short, and the phrases that say what they are about."""
