@@ -2,7 +2,7 @@
 
 Where few match, all do. Words that are common match hundreds of thousands, of which the newest
 are taken: the index has a word for each stretch of ids, so that of its long lists only the part
-is read that belongs to the newest stretches (``search_languages.bucket_lexeme``). PostgreSQL's
+is read that belongs to the newest stretches (``languages.bucket_lexeme``). PostgreSQL's
 own limit, ``gin_fuzzy_search_limit``, leaves out others each time: no second page would follow
 from the first.
 """
