@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -19,12 +21,17 @@ from processing.admin.presentation import STYLES
 from processing.admin.search import search_view
 from processing.admin.upload import DocumentUploadForm, UploadingAdmin
 from processing.exceptions import ProcessingError
-from processing.knowledge.documents import delete_document, request_indexing
+from processing.knowledge.documents import (
+    check_language,
+    delete_document,
+    request_indexing,
+    update_document,
+)
 from processing.knowledge.receiving import DocumentUploadHandler
 from processing.knowledge.summarizing.summaries import request_summary
 from processing.knowledge.uploading import submit_document
 from processing.managers.transcript import CONTENT
-from processing.models import Document, Workspace
+from processing.models import Document, Topic, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +44,23 @@ SHOWN_TOPICS = 4
 EDITABLE = ("title", "language")
 
 
+class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
+    class Meta:
+        model = Document
+        fields = EDITABLE
+
+    def clean_language(self) -> str:
+        language: str = self.cleaned_data["language"]
+        try:
+            check_language(language)
+        except ProcessingError as error:
+            raise ValidationError(str(error)) from None
+        return language
+
+
 @admin.register(Document)
 class DocumentAdmin(UploadingAdmin):
+    form = DocumentForm
     list_display = ("title", "badge", "kind", "language", "shown_topics", "size", "age", "error")
     list_filter = ("status", "kind", "language")
     search_fields = ("title", "=id")
@@ -112,6 +134,17 @@ class DocumentAdmin(UploadingAdmin):
         else:
             self.message_user(request, f"This content was stored before, as {document}.")
         return redirect("admin:processing_document_change", document.pk)
+
+    def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
+        """Change what was typed, and nothing that a worker may have changed meanwhile."""
+        document = Document.objects.without_content().get(pk=obj.pk)
+        title, language = form.cleaned_data["title"], form.cleaned_data["language"]
+        update_document(document, title=title, language=language, by=user_of(request))
+        if name := request.POST.get("new_topic", "").strip():
+            try:
+                Topic.objects.give(document, name)
+            except ProcessingError as error:
+                self.message_user(request, f"The topic was not given: {error}.", messages.WARNING)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What was said in a recording goes with the recording only."""

@@ -76,7 +76,7 @@ class TranslationAdmin(FollowedAdmin):
             ((address, name, name) for name in ("text", "json", "srt", "vtt")),
         )
 
-    @admin.display(description="")
+    @admin.display(description="text")
     def side_by_side(self, translation: Translation) -> SafeString | str:
         """What the document says now beside what its translation says."""
         document = Document.objects.select_related("transcript").get(pk=translation.document_id)

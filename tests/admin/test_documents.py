@@ -216,6 +216,48 @@ def test_a_link_presses_no_button(admin_client: Client, verb: str) -> None:
     assert admin_client.get(address).status_code == 405
 
 
+# Saving
+
+
+def save(client: Client, document: Document, **fields: Any) -> Any:
+    address = reverse("admin:processing_document_change", args=[document.pk])
+    return client.post(address, {"title": document.title, "language": "en", **fields}, follow=True)
+
+
+def test_saving_changes_what_was_typed(admin_client: Client) -> None:
+    document = DocumentFactory.create()
+
+    save(admin_client, document, title="Another title", new_topic="Rivers")
+
+    document.refresh_from_db()
+    assert document.title == "Another title"
+    assert [topic.name for topic in document.topics.all()] == ["Rivers"]
+
+
+def test_another_language_has_the_document_indexed_anew(admin_client: Client) -> None:
+    document = DocumentFactory.create()
+
+    save(admin_client, document, language="de")
+
+    document.refresh_from_db()
+    assert (document.language, document.status) == ("de", DocumentStatus.PENDING)
+
+
+def test_what_is_no_language_is_an_error_at_its_field(admin_client: Client) -> None:
+    document = DocumentFactory.create()
+
+    answer = save(admin_client, document, language="klingon")
+
+    assert "is no language we know" in answer.content.decode()
+
+
+def test_enter_in_a_field_saves_and_presses_no_other_button(admin_client: Client) -> None:
+    text = page(admin_client, DocumentFactory.create())
+    form = text[text.index('id="document_form"') :]
+
+    assert form.index('name="_continue"') < form.index("formaction=")
+
+
 # Side by side
 
 
