@@ -78,6 +78,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
     def in_workspace(self, workspace: Workspace) -> Self:
         return self.filter(workspace=workspace)
 
+    def pending(self) -> Self:
+        """Those of which the index does not say yet what they say."""
+        return self.filter(status=DocumentStatus.PENDING)
+
     def uploaded(self) -> Self:
         return self.filter(kind=DocumentKind.UPLOAD)
 

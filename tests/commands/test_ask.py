@@ -187,3 +187,11 @@ def test_wrong_usage_is_one_line(arguments: list[str], reason: str) -> None:
 
     assert refused.value.returncode == 2
     assert not Question.objects.exists()
+
+
+def test_what_waits_to_be_indexed_is_told(ask: Ask) -> None:
+    DocumentFactory.create(pending=True)
+
+    _, errors = ask(QUESTION)
+
+    assert "does not know of 1 documents that wait to be indexed" in errors

@@ -23,7 +23,7 @@ from processing.knowledge.asking.streaming import DELTA, DONE, RESTART, Event, l
 from processing.management.migrating import ensure_migrated
 from processing.management.names import one_line
 from processing.management.workers import OwnWorkers
-from processing.models import Question, Workspace
+from processing.models import Document, Question, Workspace
 from processing.services.local_workers import WorkersDied
 
 #: How often to see whether somebody works, and still wants to know, while nothing is heard.
@@ -82,8 +82,11 @@ class Command(OperatorCommand):
 
     def _answered(self, text: str, filters: dict[str, Any]) -> tuple[Question, Event]:
         """Ask, and return how it ended; meanwhile print what is written, and have somebody work."""
+        workspace = Workspace.objects.default()
+        if waiting := Document.objects.in_workspace(workspace).pending().count():
+            self.say(f"The answer does not know of {waiting} documents that wait to be indexed.")
         with ExitStack() as stack, interruptible() as check_interrupt:
-            question = ask(workspace=Workspace.objects.default(), text=text, filters=filters)
+            question = ask(workspace=workspace, text=text, filters=filters)
             workers = OwnWorkers(stack, say=self.say, queue_names=[QUESTION_QUEUE])
             try:
                 workers.check()
