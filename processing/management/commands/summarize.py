@@ -9,7 +9,13 @@ from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 
-from jobs.management.terminal import FAILED, INTERRUPTED, USAGE, OperatorCommand
+from jobs.management.terminal import (
+    FAILED,
+    INTERRUPTED,
+    USAGE,
+    OperatorCommand,
+    interruptible,
+)
 from processing.choices import SUMMARIZATION_QUEUE, ResultStatus
 from processing.exceptions import ProcessingError
 from processing.knowledge.summarizing.summaries import (
@@ -70,10 +76,17 @@ class Command(OperatorCommand):
             for document in documents:
                 self.stdout.write(f"{document.pk}  {one_line(document.title)}")
             return
-        summaries = list(self._asked(documents, anew=options["anew"]))
-        if options["wait"]:
-            self._print(summaries, is_one_of_many=len(options["ids"]) != 1)
-        else:
+        try:
+            with interruptible() as self._check_interrupt:
+                summaries = list(self._asked(documents, anew=options["anew"]))
+                if options["wait"]:
+                    self._print(summaries, is_one_of_many=len(options["ids"]) != 1)
+        except KeyboardInterrupt:
+            self.say("\nCancelling.")
+            for summary in self._started:
+                cancel_summary(summary)
+            sys.exit(INTERRUPTED)
+        if not options["wait"]:
             for summary in summaries:
                 self.stdout.write(str(summary.pk))
         for code in (FAILED, PARTIAL):
@@ -96,6 +109,7 @@ class Command(OperatorCommand):
 
     def _asked(self, documents: Any, *, anew: bool) -> Iterator[Summary]:
         for document in documents:
+            self._check_interrupt()
             active = set(Summary.objects.of_document(document).active())
             try:
                 summary = request_summary(document=document, anew=anew)
@@ -111,21 +125,21 @@ class Command(OperatorCommand):
     def _print(self, summaries: list[Summary], *, is_one_of_many: bool) -> None:
         with ExitStack() as stack:
             workers = OwnWorkers(stack, say=self.say, queue_names=[SUMMARIZATION_QUEUE])
+
+            def check() -> None:
+                self._check_interrupt()
+                workers.check()
+
             try:
                 for summary in finished(
                     summaries,
                     description="Summarising",
                     stream=sys.stderr,
-                    check=workers.check,
+                    check=check,
                 ):
                     self._show(summary, is_one_of_many=is_one_of_many)
             except WorkersDied as error:
                 raise CommandError(str(error), returncode=FAILED) from error
-            except KeyboardInterrupt:
-                self.say("\nCancelling.")
-                for summary in self._started:
-                    cancel_summary(summary)
-                sys.exit(INTERRUPTED)
 
     def _show(self, summary: Summary, *, is_one_of_many: bool) -> None:
         if summary.status != ResultStatus.COMPLETED:

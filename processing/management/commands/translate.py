@@ -1,6 +1,7 @@
 """``manage.py translate ID --to LANGUAGE``: a document in another language, from a terminal."""
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path, PurePath
 from typing import Any
@@ -9,7 +10,13 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import Q
 
-from jobs.management.terminal import FAILED, INTERRUPTED, USAGE, OperatorCommand
+from jobs.management.terminal import (
+    FAILED,
+    INTERRUPTED,
+    USAGE,
+    OperatorCommand,
+    interruptible,
+)
 from processing.choices import TRANSLATION_QUEUE, ResultStatus
 from processing.exceptions import ProcessingError
 from processing.knowledge.documents import follow_transcript
@@ -56,11 +63,12 @@ class Command(OperatorCommand):
         active = Translation.objects.of_document(document).active()
         under_way = set(active)
         try:
-            translation = self._request(document, options)
-            if not options["wait"] and options["output_dir"] is None:
-                self.stdout.write(str(translation.pk))
-                return
-            self._wait(translation)
+            with interruptible() as check_interrupt:
+                translation = self._request(document, options)
+                if not options["wait"] and options["output_dir"] is None:
+                    self.stdout.write(str(translation.pk))
+                    return
+                self._wait(translation, check_interrupt)
         except KeyboardInterrupt:
             for started in set(active.all()) - under_way:
                 self.say("\nCancelling.")
@@ -92,15 +100,20 @@ class Command(OperatorCommand):
         except ProcessingError as error:
             raise CommandError(str(error), returncode=USAGE) from error
 
-    def _wait(self, translation: Translation) -> None:
+    def _wait(self, translation: Translation, check_interrupt: Callable[[], None]) -> None:
         with ExitStack() as stack:
             workers = OwnWorkers(stack, say=self.say, queue_names=[TRANSLATION_QUEUE])
+
+            def check() -> None:
+                check_interrupt()
+                workers.check()
+
             try:
                 for _ in finished(
                     [translation],
                     description=f"Translating into {translation.language}",
                     stream=sys.stderr,
-                    check=workers.check,
+                    check=check,
                 ):
                     pass
             except WorkersDied as error:
