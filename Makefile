@@ -2,12 +2,14 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
+VENV_FUZZ := .venv-fuzz
 BIN := $(VENV)/bin
-PYTEST_WORKERS ?= 2
+# One more than two processors: many tests wait for other processes.
+PYTEST_WORKERS ?= 3
 # The engine that demo and serve use needs its packages.
 ENGINE_PACKAGES := $(if $(filter whisper,$(ENGINE)),$(VENV)/installed-whisper)
 
-.PHONY: help install whisper demo serve test fast check lint types migrations format state-machine bench-transcribe bench-queue bench-cache bench-pipeline bench-search clean
+.PHONY: help install whisper demo serve test fast check lint types migrations format schema state-machine bench-transcribe bench-queue bench-cache bench-pipeline bench-search bench-api fuzz clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +60,9 @@ format: $(VENV)/installed ## format the code
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+schema: $(VENV)/installed ## write docs/openapi.yaml anew
+	@$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
 state-machine: $(VENV)/installed ## write docs/state_machine.md anew
 	@$(BIN)/python manage.py document_state_machine
 
@@ -76,5 +81,17 @@ bench-pipeline: $(VENV)/installed ## measure cutting, joining, providers and lim
 bench-search: $(VENV)/installed ## measure search, related documents and indexing
 	@$(BIN)/python -m tests.bench.search $(ARGS)
 
+bench-api: $(VENV)/installed ## measure lists, requests, uploads and streams of the API
+	@$(BIN)/python -m tests.bench.api $(ARGS)
+
+$(VENV_FUZZ)/installed: requirements-fuzz.txt
+	@echo "Installing what asks the API into $(VENV_FUZZ) (once, half a minute)."
+	@$(PYTHON) -m venv $(VENV_FUZZ)
+	@$(VENV_FUZZ)/bin/pip install --quiet --disable-pip-version-check --requirement requirements-fuzz.txt
+	@touch $@
+
+fuzz: $(VENV)/installed $(VENV_FUZZ)/installed ## ask the API all that its schema allows, and what it forbids
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 clean: ## remove the virtual environment and everything Longhand has written
-	rm -rf $(VENV) .venv-bench var
+	rm -rf $(VENV) $(VENV_FUZZ) .venv-bench var

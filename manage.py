@@ -10,6 +10,9 @@ from config import embedded
 
 NEED_NO_SERVER = {"help", "version", "check", "collectstatic", "diffsettings"}
 
+#: How the names of commands begin that leave an audit event: they destroy, or let somebody in.
+AUDITED = ("purge_", "create_api_key", "create_workspace")
+
 
 def main(arguments: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
@@ -20,6 +23,10 @@ def main(arguments: list[str]) -> None:
             sys.exit(str(error))
     try:
         execute_from_command_line(["manage.py", *arguments])
+        if arguments and arguments[0].startswith(AUDITED) and "--dry-run" not in arguments:
+            from config.auditing import record_command  # noqa: PLC0415  it imports models
+
+            record_command(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,7 +17,8 @@ _read = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 #: Everything that the installation writes, unless a knob below says otherwise.
 VAR = Path(_read.str("LONGHAND_VAR", default="") or BASE_DIR / "var").resolve()
-#: Recordings and their chunks; every web process and worker must see the same files.
+#: Recordings, their chunks and uploads that are under way; every web process and worker must see
+#: the same files.
 MEDIA_ROOT = Path(_read.str("MEDIA_ROOT", default="") or VAR / "media").resolve()
 
 #: Empty means the embedded server (``config.embedded``).
@@ -26,15 +27,36 @@ REDIS_URL: str = _read.str("REDIS_URL", default="")
 #: For web processes only: a forked child that inherits a pool reads other processes' answers.
 DATABASE_POOL: bool = _read.bool("DATABASE_POOL", default=False)
 DATABASE_POOL_MAX_CONNECTIONS: int = _read.int("DATABASE_POOL_MAX_CONNECTIONS", default=10)
+#: How long a request waits for one of them when more come at once.
+DATABASE_POOL_WAIT_SECONDS: float = _read.float("DATABASE_POOL_WAIT_SECONDS", default=10.0)
+#: Clients that each web process tells what happens to transcripts, at once; each has a thread.
+EVENT_STREAMS: int = _read.int("EVENT_STREAMS", default=300)
+#: How often a client is shown that its stream lives while nothing happens; proxies close others.
+EVENT_HEARTBEAT_SECONDS: float = _read.float("EVENT_HEARTBEAT_SECONDS", default=15.0)
+#: Whether PostgreSQL itself keeps requests of the API in their workspace; needs
+#: ``manage.py row_level_security enable``.
+ROW_LEVEL_SECURITY: bool = _read.bool("ROW_LEVEL_SECURITY", default=False)
 
 #: Empty means a key of this installation's own (``development_secret_key``).
 SECRET_KEY: str = _read.str("SECRET_KEY", default="")
+#: Keys before this one: what was signed with them holds until they are no longer named.
+SECRET_KEY_FALLBACKS: list[str] = _read.list("SECRET_KEY_FALLBACKS", default=[])
 DEBUG: bool = _read.bool("DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = _read.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 #: Origins such as ``https://longhand.example.org``; read in production.
 CSRF_TRUSTED_ORIGINS: list[str] = _read.list("CSRF_TRUSTED_ORIGINS", default=[])
 #: True only behind a proxy that sets or strips ``X-Forwarded-Proto`` itself; read in production.
 TRUST_X_FORWARDED_PROTO: bool = _read.bool("TRUST_X_FORWARDED_PROTO", default=False)
+#: How many proxies of ours append to ``X-Forwarded-For``; 0 believes none of it.
+TRUSTED_PROXIES: int = _read.int("TRUSTED_PROXIES", default=0)
+
+#: What a key, or a user without one, may ask of the API, and how much of it may make something;
+#: what an address may ask without being known; and how often one address may be wrong about the
+#: password of one user in five minutes. 0 for no limit.
+API_REQUESTS_PER_MINUTE: int = _read.int("API_REQUESTS_PER_MINUTE", default=600)
+API_UPLOADS_PER_MINUTE: int = _read.int("API_UPLOADS_PER_MINUTE", default=60)
+ANONYMOUS_REQUESTS_PER_MINUTE: int = _read.int("ANONYMOUS_REQUESTS_PER_MINUTE", default=60)
+LOGIN_FAILURES: int = _read.int("LOGIN_FAILURES", default=10)
 LOG_LEVEL: str = _read.str("LOG_LEVEL", default="INFO").upper()
 
 #: faster-whisper's model: a size, a repository of the Hugging Face Hub, or a directory.
@@ -58,7 +80,26 @@ AUTO_SUMMARIZE: bool = _read.bool("AUTO_SUMMARIZE", default=True)
 #: The speech engine of those who name none.
 ENGINE: str = _read.str("ENGINE", default="sphinx")
 MAX_UPLOAD_BYTES: int = _read.int("MAX_UPLOAD_BYTES", default=4 * 1024**3)
+#: A resumable upload of which nothing arrives for so long is deleted.
+UPLOAD_EXPIRY_HOURS: float = _read.float("UPLOAD_EXPIRY_HOURS", default=24)
 MAX_DURATION_SECONDS: int = _read.int("MAX_DURATION_SECONDS", default=48 * 3600)
+
+#: Models of OpenAI that its clients may name for the engine of their workspace.
+OPENAI_MODEL_ALIASES: list[str] = _read.list(
+    "OPENAI_MODEL_ALIASES",
+    default=[
+        "whisper-1",
+        "gpt-transcribe",
+        "gpt-4o-transcribe",
+        "gpt-4o-transcribe-diarize",
+        "gpt-4o-mini-transcribe",
+        "gpt-4o-mini-transcribe-2025-12-15",
+    ],
+)
+#: How many of their requests each web process has wait for their transcripts, each by a thread,
+#: and how long one of them does.
+OPENAI_REQUESTS: int = _read.int("OPENAI_REQUESTS", default=80)
+OPENAI_WAIT_SECONDS: float = _read.float("OPENAI_WAIT_SECONDS", default=3600)
 
 #: Limits of an uploaded document: of the file, of what it unpacks to, of what is read of it,
 #: and of the process that reads it.
@@ -87,6 +128,28 @@ CACHE_REDIS_TIMEOUT_SECONDS: float = _read.float("CACHE_REDIS_TIMEOUT_SECONDS", 
 JOB_RETENTION_DAYS: int = _read.int("JOB_RETENTION_DAYS", default=30)
 if not 0 <= JOB_RETENTION_DAYS <= 36_500:
     raise ImproperlyConfigured(f"JOB_RETENTION_DAYS is {JOB_RETENTION_DAYS}, not 0 to 36500.")
+
+#: How notices reach people, as ``smtp+tls://user:password@host:587``; by default not at all.
+EMAIL: dict[str, Any] = _read.email_url("EMAIL_URL", default="dummymail://")
+EMAIL_FROM: str = _read.str("EMAIL_FROM", default="longhand@localhost")
+
+#: Where webhooks may lead besides https on the public internet: hosts off it, by name or network,
+#: plain http, and ports.
+WEBHOOK_ALLOWED_HOSTS: list[str] = _read.list("WEBHOOK_ALLOWED_HOSTS", default=[])
+WEBHOOK_ALLOW_HTTP: bool = _read.bool("WEBHOOK_ALLOW_HTTP", default=False)
+WEBHOOK_PORTS: list[int] = _read.list("WEBHOOK_PORTS", cast=int, default=[80, 443, 8080, 8443])
+#: How long connecting may take, and a delivery in all.
+WEBHOOK_CONNECT_SECONDS: float = _read.float("WEBHOOK_CONNECT_SECONDS", default=5)
+WEBHOOK_TIMEOUT_SECONDS: float = _read.float("WEBHOOK_TIMEOUT_SECONDS", default=15)
+#: So many deliveries in a row that are given up pause a webhook.
+WEBHOOK_PAUSE_AFTER: int = _read.int("WEBHOOK_PAUSE_AFTER", default=5)
+WEBHOOKS_PER_WORKSPACE: int = _read.int("WEBHOOKS_PER_WORKSPACE", default=20)
+#: Deliveries that ended longer ago are deleted every night; 0 keeps them for ever.
+WEBHOOK_RETENTION_DAYS: int = _read.int("WEBHOOK_RETENTION_DAYS", default=30)
+if not 0 <= WEBHOOK_RETENTION_DAYS <= 36_500:
+    raise ImproperlyConfigured(
+        f"WEBHOOK_RETENTION_DAYS is {WEBHOOK_RETENTION_DAYS}, not 0 to 36500."
+    )
 
 
 def development_secret_key() -> str:

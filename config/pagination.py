@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 from django.template import loader
+from django_filters import CharFilter, Filter
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
@@ -19,6 +20,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from jobs.api.ordering import BadCursor, Place, Sort
 from jobs.api.totals import OFFSET_LIMIT, Total, total_of
+from processing.api.representation import EXPAND, FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +40,7 @@ PARAMETERS = {
     "sort_by": "what the list is ordered by; ids decide between equals",
     "sort_order": "asc or desc, the default",
     "cursor": "instead of page: empty for the first one, then as next and previous have it",
+    FIELDS: "what is wanted of each item, names with commas between them",
 }
 
 
@@ -166,10 +169,12 @@ class ListPagination(BasePagination):
     ) -> list[Any]:
         asked = request.query_params
         filters = getattr(getattr(view, "filterset_class", None), "base_filters", {})
-        known = [*filters, *PARAMETERS]
+        known = [*filters, *PARAMETERS, *([EXPAND] if getattr(view, "expansions", None) else [])]
         if unknown := asked.keys() - {*known, api_settings.URL_FORMAT_OVERRIDE}:
             reason = f"This list does not know it, but {', '.join(known)}."
             raise ValidationError({name: [reason] for name in sorted(unknown)})
+        if empty := [name for name, each in filters.items() if _is_nothing(each, asked.get(name))]:
+            raise ValidationError({name: ["A value is needed."] for name in empty})
         query = ListQuery(
             rows=queryset,
             sort=_sort_asked(request, queryset.model, getattr(view, "sort_fields", ("pk",))),
@@ -190,6 +195,25 @@ class ListPagination(BasePagination):
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"items": data, **self.page.envelope(self.address)})
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        flags = {name: {"type": "boolean"} for name in ("has_next", "has_previous")}
+        of_number = {name: {"type": "integer"} for name in ("page", "total", "total_pages")}
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "description": "`next` and `previous` where a cursor was asked for, else the counts.",
+            "properties": {
+                "items": schema,
+                "size": {"type": "integer"},
+                **flags,
+                **of_number,
+                "total_is_estimate": {"type": "boolean"},
+                "next": link,
+                "previous": link,
+            },
+            "required": ["items", "size", *flags],
+        }
+
     def get_results(self, data: Any) -> Any:
         return data["items"]
 
@@ -206,11 +230,17 @@ class ListPagination(BasePagination):
             "sort_by": {"type": "string", "enum": list(getattr(view, "sort_fields", ("pk",)))},
             "sort_order": {"type": "string", "enum": list(ORDERS), "default": "desc"},
             "cursor": {"type": "string"},
+            FIELDS: {"type": "string"},
         }
         return [
             {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
             for (name, text), schema in zip(PARAMETERS.items(), schemas.values(), strict=True)
         ]
+
+
+def _is_nothing(each: Filter, value: str | None) -> bool:
+    """Whether a filter was given a value that is none, where an empty text says nothing."""
+    return value == "" and not isinstance(each, CharFilter)
 
 
 def _refusal(name: str, reason: str) -> ValidationError:

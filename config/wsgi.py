@@ -8,6 +8,11 @@ os.environ.setdefault("DATABASE_POOL", "true")
 from django.core.wsgi import get_wsgi_application
 
 from config import embedded
+from config.charsets import reading_utf8
 
 embedded.hold()
-application = get_wsgi_application()
+application = reading_utf8(get_wsgi_application())
+
+from processing.live.hub import close_at_exit  # noqa: E402  it needs the applications
+
+close_at_exit()

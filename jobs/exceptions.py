@@ -55,6 +55,12 @@ class Postponed(JobsError):
         self.seconds = seconds
 
 
+class InLine(Postponed):
+    """The work waits for other work of its owner to end, and is never given up for that."""
+
+    code = "in_line"
+
+
 class NotRequeueable(JobsError):
     """A finished job cannot be done again by itself; the message says what to do instead."""
 

@@ -207,6 +207,22 @@ class Job(Work):
                 condition=~Q(status=JobStatus.COMPLETED),  # most rows, and found among all
             ),
             models.Index(
+                "workspace_id",
+                "status",
+                "created_at",
+                "id",
+                name="job_workspace_status_idx",
+                condition=Q(workspace_id__isnull=False) & ~Q(status=JobStatus.COMPLETED),
+            ),
+            models.Index(
+                "workspace_id",
+                "job_type",
+                "created_at",
+                "id",
+                name="job_workspace_type_idx",
+                condition=Q(workspace_id__isnull=False),
+            ),
+            models.Index(
                 "completed_at", name="job_over_idx", condition=Q(completed_at__isnull=False)
             ),
             models.Index(

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, post_save
 
 
 class ProcessingConfig(AppConfig):
@@ -10,9 +10,16 @@ class ProcessingConfig(AppConfig):
 
     def ready(self) -> None:
         from processing import checks, handlers  # noqa: F401, PLC0415  they import models
+        from processing.services.inputs import expiry  # noqa: PLC0415  it imports models
+        from processing.webhooks import checks as webhook_checks  # noqa: F401, PLC0415  as above
+        from processing.workspaces import retention  # noqa: PLC0415  as above
+        from processing.workspaces.audit import record_log_entry  # noqa: PLC0415  as above
 
         handlers.register()
+        retention.register()
+        expiry.register()
         post_migrate.connect(_prepare, sender=self)
+        post_save.connect(record_log_entry, sender="admin.LogEntry")
 
 
 def _prepare(**kwargs: Any) -> None:

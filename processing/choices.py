@@ -100,3 +100,49 @@ RESULT_TRANSITIONS: dict[str, tuple[tuple[ResultStatus, ...], ResultStatus]] = {
     "cancel": (ACTIVE_RESULT, ResultStatus.CANCELLED),
     "restart": ((ResultStatus.FAILED, ResultStatus.CANCELLED), ResultStatus.PENDING),
 }
+
+
+class Role(models.TextChoices):
+    """What a member of a workspace may do; who may more may all that who may less."""
+
+    VIEWER = "VIEWER"
+    EDITOR = "EDITOR"
+    MANAGER = "MANAGER"
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class Scope(models.TextChoices):
+    """What an API key may do, as far as its owner may: each includes those before it."""
+
+    READ = "read"
+    WRITE = "write"
+    MANAGE = "manage"
+
+    @property
+    def role(self) -> Role:
+        return {Scope.READ: Role.VIEWER, Scope.WRITE: Role.EDITOR, Scope.MANAGE: Role.MANAGER}[self]
+
+
+WEBHOOK_QUEUE = "webhooks"
+
+
+class WebhookEvent(models.TextChoices):
+    """What a workspace can have told to an address of its own."""
+
+    TRANSCRIPT_COMPLETED = "transcript.completed"
+    TRANSCRIPT_PARTIAL = "transcript.partial"
+    TRANSCRIPT_FAILED = "transcript.failed"
+    TRANSCRIPT_CANCELLED = "transcript.cancelled"
+    TRANSCRIPT_CORRECTED = "transcript.corrected"
+    DOCUMENT_READY = "document.ready"
+    DOCUMENT_FAILED = "document.failed"
+    SUMMARY_COMPLETED = "summary.completed"
+    SUMMARY_FAILED = "summary.failed"
+    TRANSLATION_COMPLETED = "translation.completed"
+    TRANSLATION_FAILED = "translation.failed"
+    QUESTION_COMPLETED = "question.completed"
+    QUESTION_FAILED = "question.failed"
+    PING = "ping"

@@ -109,6 +109,78 @@ class InvalidQuery(ProcessingError):
     code = "invalid_query"
 
 
+class NoWorkspace(ProcessingError):
+    """Who asks is a member of no workspace, so that there is nothing to be seen or done."""
+
+    code = "no_workspace"
+
+
+class QuotaReached(ProcessingError):
+    """The workspace has had what it may have; the message names the limit and what is used."""
+
+    code = "quota_reached"
+
+
+class WebhookIsPaused(ProcessingError):
+    """Nothing is sent to a webhook that is paused; the message says what to do instead."""
+
+    code = "webhook_paused"
+
+
+class OffsetMismatch(ProcessingError):
+    """The piece of an upload is not the next one; the message says how much is here."""
+
+    code = "offset_mismatch"
+
+
+class UploadBusy(ProcessingError):
+    """Another request is sending a piece of the same upload."""
+
+    code = "upload_busy"
+
+
+class UploadGone(ProcessingError):
+    """What has arrived of the upload is not there any more; it has to be sent anew."""
+
+    code = "upload_gone"
+
+
+class ChecksumMismatch(ProcessingError):
+    """The piece of an upload is not what its checksum says; nothing of it was kept."""
+
+    code = "checksum_mismatch"
+
+
+class LastManager(ProcessingError):
+    """Nobody would manage the workspace any more: another member has to be made manager first."""
+
+    code = "last_manager"
+
+
+class AlreadyMember(ProcessingError):
+    """Who is to be added is a member already; the message says in which role."""
+
+    code = "already_member"
+
+
+class UnknownUser(ProcessingError):
+    """There is nobody of that name who can log in."""
+
+    code = "unknown_user"
+
+
+class ScopeTooWide(ProcessingError):
+    """The key would be allowed more than who asks for it; the message says what they may."""
+
+    code = "scope_too_wide"
+
+
+class KeyUnusable(ProcessingError):
+    """The key was revoked, or has expired, so that no other can follow it."""
+
+    code = "key_unusable"
+
+
 class ProviderError(Exception):
     """Base of what goes wrong at a provider of speech or text, whatever follows from it.
 

@@ -21,6 +21,7 @@ from processing.choices import (
     TRANSCRIPTION_QUEUE,
     TRANSLATION_JOB,
     TRANSLATION_QUEUE,
+    WEBHOOK_QUEUE,
 )
 from processing.engines.registry import get_engine
 from processing.knowledge import documents, uploading
@@ -29,8 +30,10 @@ from processing.knowledge.results import restarting, settling
 from processing.knowledge.searching import indexing
 from processing.knowledge.summarizing import summaries
 from processing.knowledge.translating import translations
-from processing.models import ChunkTask, Question, Summary, Translation
+from processing.models import ChunkTask, Question, Summary, Translation, WebhookDelivery
 from processing.services import chunk_runner, joining, orchestrator, planner
+from processing.webhooks import delivering
+from processing.webhooks import retention as webhook_retention
 
 
 def load_default_engine() -> None:
@@ -63,6 +66,9 @@ def register() -> None:
     register_work(CHUNK_QUEUE, replace(chunks, prepare=load_default_engine, is_heavy=True))
     register_work(REMOTE_CHUNK_QUEUE, replace(chunks, threads=settings.REMOTE_THREADS))
     _register_what_follows()
+    deliveries = WorkSource(WebhookDelivery, delivering.deliver, settled=delivering.settle)
+    register_work(WEBHOOK_QUEUE, replace(deliveries, threads=settings.REMOTE_THREADS))
+    webhook_retention.register()
 
 
 def _register_what_follows() -> None:

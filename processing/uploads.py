@@ -34,7 +34,8 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
     while it is read when a file is; ``StorageFull`` when there is no room. Nothing is kept then.
     """
 
-    chunk_size = 256 * 1024
+    #: As much as gunicorn reads at once: of a smaller piece it copies what is left over each time.
+    chunk_size = 1024 * 1024
     file: HashedUpload
 
     def handle_raw_input(

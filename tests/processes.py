@@ -1,17 +1,19 @@
 """Real processes on the test database: workers to kill, commands to run."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import redis
 from django.conf import settings
+from django.core.management import ManagementUtility
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
@@ -57,6 +59,21 @@ def manage(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]
     )
 
 
+def manage_here(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run ``manage.py`` in this process: its parser, its output, its exit code, and no start.
+
+    For what a command says of its arguments before it works; the test must commit.
+    """
+    given = ["manage.py", *arguments]
+    output, errors, code = io.StringIO(), io.StringIO(), 0
+    with redirect_stdout(output), redirect_stderr(errors):
+        try:
+            ManagementUtility(given).fetch_command(arguments[0]).run_from_argv(given)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(given, code, output.getvalue(), errors.getvalue())
+
+
 def processes_of_this_test() -> list[psutil.Process]:
     """Return what still runs on this test's database besides the test itself."""
     url = environment()["DATABASE_URL"]
@@ -93,12 +110,15 @@ class WorkerPool:
 
 @contextmanager
 def worker_pool(*arguments: str, concurrency: int = 2, **env: str) -> Iterator[WorkerPool]:
-    """Run ``manage.py work`` on the test database; yields once its workers are registered."""
+    """Run ``manage.py work`` on the test database; yields once its workers are registered.
+
+    They load no engine before they need it, unless ``ENGINE`` names one.
+    """
     before = Worker.objects.count()
     with subprocess.Popen(
         [sys.executable, "manage.py", "work", "--concurrency", str(concurrency), *arguments],
         cwd=Path(settings.BASE_DIR),
-        env=environment(**env),
+        env=environment(**{"ENGINE": "scripted"} | env),
         stdin=subprocess.DEVNULL,
     ) as process:
         pool = WorkerPool(process)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework import serializers
 
+from caching.api.fields import FlagField, TextField, WholeNumberField
 from caching.backend import get_cache
 from caching.exceptions import InvalidPattern
 from caching.models import CacheEntry
@@ -78,20 +79,20 @@ class StrictSerializer(serializers.Serializer[Any]):
 class InvalidationSerializer(StrictSerializer):
     """One of ``key``, ``pattern`` and ``tags``; ``confirm`` when every key matches the pattern."""
 
-    key = serializers.CharField(
+    key = TextField(
         required=False, max_length=MAX_NAME_LENGTH, trim_whitespace=False, allow_blank=True
     )
-    pattern = serializers.CharField(
+    pattern = TextField(
         required=False, max_length=MAX_NAME_LENGTH, trim_whitespace=False
     )
     tags = serializers.ListField(
-        child=serializers.CharField(max_length=MAX_NAME_LENGTH, trim_whitespace=False),
+        child=TextField(max_length=MAX_NAME_LENGTH, trim_whitespace=False),
         required=False,
         allow_empty=False,
         max_length=MAX_TAGS,
     )
-    confirm = serializers.BooleanField(default=False)
-    dry_run = serializers.BooleanField(default=False)
+    confirm = FlagField(default=False)
+    dry_run = FlagField(default=False)
 
     def validate_pattern(self, pattern: str) -> str:
         try:
@@ -117,8 +118,8 @@ class InvalidationSerializer(StrictSerializer):
 class WarmingSerializer(StrictSerializer):
     """How many entries to warm, and of which prefix; without one, of all."""
 
-    limit = serializers.IntegerField(min_value=1, max_value=MAX_WARMED, default=1_000)
-    prefix = serializers.CharField(
+    limit = WholeNumberField(min_value=1, max_value=MAX_WARMED, default=1_000)
+    prefix = TextField(
         max_length=MAX_NAME_LENGTH, default="", allow_blank=True, trim_whitespace=False
     )
 

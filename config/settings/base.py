@@ -6,6 +6,7 @@ from config import embedded, env
 
 BASE_DIR = env.BASE_DIR
 SECRET_KEY = env.SECRET_KEY or env.development_secret_key()
+SECRET_KEY_FALLBACKS = env.SECRET_KEY_FALLBACKS
 DEBUG = env.DEBUG
 ALLOWED_HOSTS = env.ALLOWED_HOSTS
 
@@ -19,6 +20,8 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "rest_framework",
     "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_prometheus",
     "jobs",
     "caching",
@@ -26,9 +29,14 @@ INSTALLED_APPS = [
     "monitoring",
 ]
 MIDDLEWARE = [
+    "config.middleware.RequestIds",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.Compression",
+    "django.middleware.http.ConditionalGetMiddleware",
+    "config.middleware.ApiAnswers",
+    "config.auditing.AuditEvents",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -36,6 +44,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "processing.workspaces.row_security.RowSecurityMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -82,8 +91,14 @@ EMBEDDINGS = env.text_provider("EMBEDDINGS")
 #: a ``Translator`` to be asked before all others
 TRANSLATOR = None
 AUTO_SUMMARIZE = env.AUTO_SUMMARIZE
+EVENT_STREAMS = env.EVENT_STREAMS
+EVENT_HEARTBEAT_SECONDS = env.EVENT_HEARTBEAT_SECONDS
 MAX_UPLOAD_BYTES = env.MAX_UPLOAD_BYTES
+UPLOAD_EXPIRY_HOURS = env.UPLOAD_EXPIRY_HOURS
 MAX_DURATION_SECONDS = env.MAX_DURATION_SECONDS
+OPENAI_MODEL_ALIASES = env.OPENAI_MODEL_ALIASES
+OPENAI_REQUESTS = env.OPENAI_REQUESTS
+OPENAI_WAIT_SECONDS = env.OPENAI_WAIT_SECONDS
 
 # Documents
 
@@ -104,10 +119,11 @@ else:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": min(2, env.DATABASE_POOL_MAX_CONNECTIONS),
         "max_size": env.DATABASE_POOL_MAX_CONNECTIONS,
-        "max_waiting": 2 * env.DATABASE_POOL_MAX_CONNECTIONS,
+        "max_waiting": 0,  # as many as there are threads
         "max_lifetime": 30 * 60,
-        "timeout": 5,
+        "timeout": env.DATABASE_POOL_WAIT_SECONDS,
     }
+ROW_LEVEL_SECURITY = env.ROW_LEVEL_SECURITY
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis: nothing in it is pickled, for whoever can write to Redis could then run code here.
@@ -154,6 +170,7 @@ RQ_QUEUES = {
         "summarization",
         "translation",
         "questions",
+        "webhooks",
     )
 }
 #: rq's own waiting for the commit covers only a part of its calls; ours covers all (jobs).
@@ -177,11 +194,26 @@ for directory in (FILE_UPLOAD_TEMP_DIR, STATIC_ROOT):  # who serves files wants 
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # the admin looks right without collectstatic
 
+# Webhooks and notices
+
+WEBHOOK_ALLOWED_HOSTS = env.WEBHOOK_ALLOWED_HOSTS
+WEBHOOK_ALLOW_HTTP = env.WEBHOOK_ALLOW_HTTP
+WEBHOOK_PORTS = env.WEBHOOK_PORTS
+WEBHOOK_CONNECT_SECONDS = env.WEBHOOK_CONNECT_SECONDS
+WEBHOOK_TIMEOUT_SECONDS = env.WEBHOOK_TIMEOUT_SECONDS
+WEBHOOK_PAUSE_AFTER = env.WEBHOOK_PAUSE_AFTER
+WEBHOOKS_PER_WORKSPACE = env.WEBHOOKS_PER_WORKSPACE
+WEBHOOK_RETENTION_DAYS = env.WEBHOOK_RETENTION_DAYS
+vars().update(env.EMAIL)
+EMAIL_TIMEOUT = 10  # seconds; a worker waits for it
+DEFAULT_FROM_EMAIL = env.EMAIL_FROM
+
 # People and programs
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         # the first one's challenge makes a missing login a 401, not a 403
+        "config.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.BasicAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
@@ -191,7 +223,45 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PAGINATION_CLASS": "config.pagination.ListPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.throttling.ApiThrottle"],
     "EXCEPTION_HANDLER": "config.exceptions.problem_details",
+    "DEFAULT_SCHEMA_CLASS": "config.schema.Schema",
+}
+API_REQUESTS_PER_MINUTE = env.API_REQUESTS_PER_MINUTE
+API_UPLOADS_PER_MINUTE = env.API_UPLOADS_PER_MINUTE
+ANONYMOUS_REQUESTS_PER_MINUTE = env.ANONYMOUS_REQUESTS_PER_MINUTE
+LOGIN_FAILURES = env.LOGIN_FAILURES
+TRUSTED_PROXIES = env.TRUSTED_PROXIES
+AUTHENTICATION_BACKENDS = ["config.passwords.PasswordBackend"]
+CSRF_FAILURE_VIEW = "config.exceptions.csrf_failure"
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Longhand",
+    "DESCRIPTION": "Long recordings into transcripts, and all that follows from them.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_URLCONF": "config.urls",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "jobs.choices.JobStatus",
+        "JobPriority": "jobs.choices.JobPriority",
+        "ProcessingStatus": "processing.choices.ProcessingStatus",
+        "ResultStatus": "processing.choices.ResultStatus",
+        "DocumentStatus": "processing.choices.DocumentStatus",
+        "WebhookEvent": "processing.choices.WebhookEvent",
+    },
+    # served from here: nothing is loaded from another host
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "PREPROCESSING_HOOKS": ["config.schema.only_ours"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.add_problem",
+    ],
 }
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -210,10 +280,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
+        "line": {"format": "{asctime} {levelname:<7} {name}{mark}: {message}", "style": "{"},
     },
+    "filters": {"request": {"()": "config.logs.RequestIdFilter"}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]},
     },
     "root": {"handlers": ["stderr"], "level": env.LOG_LEVEL},
     "loggers": {

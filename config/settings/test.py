@@ -20,6 +20,10 @@ MEDIA_ROOT = env.VAR / "tests" / str(REDIS_DATABASE) / "media"
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "tmp"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 
+# Who tests limits sets them.
+API_REQUESTS_PER_MINUTE = API_UPLOADS_PER_MINUTE = ANONYMOUS_REQUESTS_PER_MINUTE = 0
+LOGIN_FAILURES = 0
+
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ENGINES["scripted"] = "tests.fakes.speech.ScriptedEngine"
 ENGINES["broken"] = "tests.fakes.speech.BrokenEngine"

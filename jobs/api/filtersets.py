@@ -57,10 +57,14 @@ class ClaimFilter(django_filters.TypedChoiceFilter):
     """Whether a condition without a value is met: ``true``, or one of ``claims``."""
 
     def __init__(self, condition: Callable[[], Q], *, claims: Sequence[str] = ("true",)) -> None:
+
+        def narrowed(jobs: JobQuerySet, name: str, value: str) -> JobQuerySet:
+            return jobs.matching(condition() if value else ~condition())
+
         super().__init__(
             choices=[(claim, claim) for claim in claims],
             coerce="true".__eq__,
-            method=_matching(lambda is_met: condition() if is_met else ~condition()),
+            method=narrowed,
         )
 
 

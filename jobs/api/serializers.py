@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rest_framework import serializers
-from rest_framework.reverse import reverse
 
+from jobs.api.fields import FlagField, IdField, OneOfField, TextField, WholeNumberField
+from jobs.api.links import reverse
 from jobs.choices import JobPriority
 from jobs.managers.job import STATISTICS_WINDOW
 from jobs.models import Job, Worker
@@ -99,9 +100,25 @@ def _related(jobs: QuerySet[Job]) -> list[Any]:
 
 
 class WorkerSerializer(serializers.ModelSerializer[Worker]):
+    """Which process of which host a worker is."""
+
     class Meta:
         model = Worker
         fields = ["id", "hostname", "pid"]
+
+
+class WorkerDetailSerializer(WorkerSerializer):
+    """A worker with what it serves and whether it lives; None in ``stopped_at`` while it does."""
+
+    class Meta(WorkerSerializer.Meta):
+        fields = [
+            *WorkerSerializer.Meta.fields,
+            "supervisor_id",
+            "queues",
+            "started_at",
+            "heartbeat_at",
+            "stopped_at",
+        ]
 
 
 class StatisticsRequestSerializer(serializers.Serializer[Any]):
@@ -116,7 +133,7 @@ class BulkRequestSerializer(serializers.Serializer[Any]):
     """What ``POST bulk/`` takes; each of its jobs is looked at by itself."""
 
     jobs = serializers.ListField(allow_empty=False, max_length=MAX_JOBS)
-    continue_on_error = serializers.BooleanField(default=False)
+    continue_on_error = FlagField(default=False)
 
 
 class JobRequestSerializer(serializers.Serializer[Any]):
@@ -125,18 +142,18 @@ class JobRequestSerializer(serializers.Serializer[Any]):
     What the values may be is said where rows are made of them (``jobs.services.requests``).
     """
 
-    job_type = serializers.CharField(max_length=50)
+    job_type = TextField(max_length=50)
     payload = serializers.DictField(default=dict)
-    priority = serializers.ChoiceField(choices=JobPriority.choices, required=False)
-    subject_id = serializers.UUIDField(allow_null=True, required=False)
-    workspace_id = serializers.UUIDField(allow_null=True, required=False)
-    max_attempts = serializers.IntegerField(required=False)
+    priority = OneOfField(choices=JobPriority.choices, required=False)
+    subject_id = IdField(allow_null=True, required=False)
+    workspace_id = IdField(allow_null=True, required=False)
+    max_attempts = WholeNumberField(required=False)
     available_at = serializers.DateTimeField(allow_null=True, required=False)
     expires_at = serializers.DateTimeField(allow_null=True, required=False)
-    idempotency_key = serializers.CharField(
+    idempotency_key = TextField(
         max_length=MAX_KEY_LENGTH, allow_null=True, trim_whitespace=False, required=False
     )
-    unique_key = serializers.CharField(
+    unique_key = TextField(
         max_length=MAX_KEY_LENGTH, allow_null=True, trim_whitespace=False, required=False
     )
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rest_framework.serializers import BaseSerializer
 
     from jobs.managers.job import JobQuerySet
+    from jobs.models import Worker
 
 
 class Conflict(APIException):
@@ -74,6 +75,10 @@ class JobViewSet(ReadOnlyModelViewSet[Job]):
     @action(detail=False, methods=["post"], parser_classes=[ShallowJSONParser])
     def bulk(self, request: Request) -> Response:
         """Enqueue up to 1,000 jobs: all, or with ``continue_on_error`` those that can be."""
+        return self.enqueue(request)
+
+    def enqueue(self, request: Request) -> Response:
+        """Do what ``bulk`` is asked for."""
         asked = BulkRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         report = enqueue_from_outside(
@@ -123,9 +128,13 @@ class JobViewSet(ReadOnlyModelViewSet[Job]):
         if job.status in WAITING:
             try:
                 worker = JobDispatcher().dispatch(job)
-                answer["worker"] = WorkerSerializer(worker).data
+                answer["worker"] = self.shown_worker(worker)
             except (NoCapableWorker, UnknownJobType) as error:
                 answer["reason"] = {"code": error.code, "message": str(error)}
         else:
             answer["reason"] = {"code": "not_waiting", "message": f"the job is {job.status}"}
         return Response(answer)
+
+    def shown_worker(self, worker: Worker) -> dict[str, Any] | None:
+        """Return what is told of the worker that would get a job."""
+        return WorkerSerializer(worker).data

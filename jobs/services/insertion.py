@@ -47,9 +47,14 @@ class _MomentDumper(Dumper):
 def copy_rows(rows: Iterable[JobRow]) -> None:
     """Insert rows that nothing can stand in the way of, each as soon as it comes.
 
-    So the database inserts the first while the last are still being made.
+    So the database inserts the first while the last are still being made. PostgreSQL copies into
+    no table whose rows have policies; there they are inserted together.
     """
     with connection.cursor() as cursor:
+        cursor.execute("SELECT row_security_active('processing_jobs')")
+        if cursor.fetchone() == (True,):
+            insert_rows(list(rows))
+            return
         cursor.adapters.register_dumper(datetime, _MomentDumper)
         with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             for row in rows:

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from jobs import handlers
-from jobs.exceptions import PermanentError, Postponed, QuotaExceeded, TransientError
+from jobs.exceptions import InLine, PermanentError, Postponed, QuotaExceeded, TransientError
 from jobs.handlers import WorkSource
 from jobs.managers.work import EXPIRED
 from jobs.models import Work, Worker
@@ -121,7 +121,9 @@ class JobRunner:
         objects = source.model.objects
         code, message = error.code, _storable(str(error))
         delay = max(error.seconds, 0.0)
-        if _is_expired_in(work, delay) or timezone.now() - work.created_at > MAX_POSTPONED:
+        age = timezone.now() - work.created_at
+        has_waited_long = age > MAX_POSTPONED and not isinstance(error, InLine)
+        if _is_expired_in(work, delay) or has_waited_long:
             logger.error("%s failed: %s", work, message)
             recorded(lambda: objects.fail(work, code=code, message=message))
             return

@@ -1,6 +1,8 @@
 """What staff see of recordings and of what becomes of them; one module per model."""
 
 from processing.admin import (
+    api_key,
+    audit_event,
     chunk,
     document,
     engine,
@@ -10,10 +12,13 @@ from processing.admin import (
     topic,
     transcript,
     translation,
+    webhook,
     workspace,
 )
 
 __all__ = [
+    "api_key",
+    "audit_event",
     "chunk",
     "document",
     "engine",
@@ -23,5 +28,6 @@ __all__ = [
     "topic",
     "transcript",
     "translation",
+    "webhook",
     "workspace",
 ]

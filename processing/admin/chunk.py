@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from jobs.admin import WORK_FIELDSETS, WorkAdmin
 from jobs.presentation import NOTHING, link_to
 from processing.admin.presentation import shown_name
+from processing.admin.scoping import OfWorkspaces
 from processing.engines.base import SAMPLE_RATE
 from processing.models import ChunkTask
 from processing.services.hearing import text_of
@@ -15,7 +15,7 @@ from processing.services.progress import clock
 
 
 @admin.register(ChunkTask)
-class ChunkTaskAdmin(WorkAdmin):
+class ChunkTaskAdmin(OfWorkspaces, WorkAdmin):
     list_display = (
         "place",
         "recording",
@@ -51,7 +51,7 @@ class ChunkTaskAdmin(WorkAdmin):
         *WORK_FIELDSETS,
     ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ChunkTask]:
+    def rows(self) -> QuerySet[ChunkTask]:
         return ChunkTask.objects.without_content().with_recordings().select_related("worker")
 
     @admin.display(description="chunk", ordering="index")

@@ -30,7 +30,7 @@ def correction_view(
     """
     if not request.user.has_perm("processing.change_transcript"):
         raise PermissionDenied
-    transcript = Transcript.objects.with_runs().filter(pk=object_id).first()
+    transcript = model_admin.get_queryset(request).defer(None).filter(pk=object_id).first()
     if transcript is None or not transcript.is_readable:
         raise Http404
     typed: dict[int, str] = {}

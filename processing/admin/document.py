@@ -18,6 +18,7 @@ from jobs.presentation import NOTHING, age, error_line, link_to, status_badge
 from processing.admin import reading
 from processing.admin.document_verbs import VERBS, user_of
 from processing.admin.presentation import STYLES
+from processing.admin.scoping import OfWorkspaces, workspace_of
 from processing.admin.search import search_view
 from processing.admin.upload import DocumentUploadForm, UploadingAdmin
 from processing.exceptions import ProcessingError
@@ -31,7 +32,7 @@ from processing.knowledge.receiving import DocumentUploadHandler
 from processing.knowledge.summarizing.summaries import request_summary
 from processing.knowledge.uploading import submit_document
 from processing.managers.transcript import CONTENT
-from processing.models import Document, Topic, Workspace
+from processing.models import Document, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 
 
 @admin.register(Document)
-class DocumentAdmin(UploadingAdmin):
+class DocumentAdmin(OfWorkspaces, UploadingAdmin):
     form = DocumentForm
     list_display = ("title", "badge", "kind", "language", "shown_topics", "size", "age", "error")
     list_filter = ("status", "kind", "language")
@@ -87,7 +88,7 @@ class DocumentAdmin(UploadingAdmin):
     class Media:
         css = {"all": ["jobs/admin.css", *STYLES["all"]]}
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
+    def rows(self) -> QuerySet[Document]:
         return (
             Document.objects.without_content()
             .select_related("transcript__recording", "workspace", "created_by")
@@ -122,7 +123,7 @@ class DocumentAdmin(UploadingAdmin):
         document, is_new = submit_document(
             source=file,
             name=file.name,
-            workspace=Workspace.objects.default(),
+            workspace=form.workspace or workspace_of(request),
             title=form.cleaned_data["title"],
             language=form.cleaned_data["language"],
             sha256=file.sha256,
@@ -137,7 +138,7 @@ class DocumentAdmin(UploadingAdmin):
 
     def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
         """Change what was typed, and nothing that a worker may have changed meanwhile."""
-        document = Document.objects.without_content().get(pk=obj.pk)
+        document = self.get_queryset(request).get(pk=obj.pk)
         title, language = form.cleaned_data["title"], form.cleaned_data["language"]
         update_document(document, title=title, language=language, by=user_of(request))
         if name := request.POST.get("new_topic", "").strip():

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from jobs.presentation import age, elapsed, error_line, link_to, status_badge
 from processing.admin.following import FollowedAdmin
 from processing.admin.presentation import STYLES, progress_bar, shown_name, transcript_text
+from processing.admin.scoping import OfWorkspaces
 from processing.choices import READABLE
 from processing.models import ProcessingTask
 from processing.services.exports import heard_in
@@ -17,7 +18,8 @@ from processing.services.orchestrator import cancel_processing
 
 
 @admin.register(ProcessingTask)
-class ProcessingTaskAdmin(FollowedAdmin):
+class ProcessingTaskAdmin(OfWorkspaces, FollowedAdmin):
+    workspace_path = "transcript__workspace"
     list_display = (
         "recording",
         "badge",
@@ -45,7 +47,7 @@ class ProcessingTaskAdmin(FollowedAdmin):
     class Media:
         css = STYLES
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ProcessingTask]:
+    def rows(self) -> QuerySet[ProcessingTask]:
         return ProcessingTask.objects.with_recordings()
 
     def is_going_on(self, object_id: str) -> bool:

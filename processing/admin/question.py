@@ -19,21 +19,22 @@ from processing.admin.document_verbs import user_of
 from processing.admin.following import FollowedAdmin
 from processing.admin.presentation import STYLES
 from processing.admin.reading import result_line
-from processing.admin.upload import FormPageAdmin
+from processing.admin.scoping import OfWorkspaces, workspace_of, workspaces_of
+from processing.admin.upload import FormPageAdmin, WorkspaceForm
 from processing.exceptions import ProcessingError
 from processing.knowledge.asking.answers import ask
-from processing.models import Question, Workspace
+from processing.models import Question
 from processing.services.progress import clock
 
 TEXT_CHARACTERS = 100
 
 
-class QuestionForm(forms.Form):
+class QuestionForm(WorkspaceForm):
     text = forms.CharField(label="Question", widget=AdminTextareaWidget(attrs={"rows": 3}))
 
 
 @admin.register(Question)
-class QuestionAdmin(FollowedAdmin, FormPageAdmin):
+class QuestionAdmin(OfWorkspaces, FollowedAdmin, FormPageAdmin):
     list_display = ("question", "badge", "engine", "created_by", "age", "error")
     list_filter = ("status",)
     search_fields = ("text", "=id")
@@ -46,7 +47,7 @@ class QuestionAdmin(FollowedAdmin, FormPageAdmin):
     class Media:
         css = STYLES
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Question]:
+    def rows(self) -> QuerySet[Question]:
         return Question.objects.select_related("created_by")
 
     def is_going_on(self, object_id: str) -> bool:
@@ -62,10 +63,11 @@ class QuestionAdmin(FollowedAdmin, FormPageAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = QuestionForm(request.POST or None, initial={"text": request.GET.get("text", "")})
+        form.offer(workspaces_of(request))
         if request.method == "POST" and form.is_valid():
             try:
                 question = ask(
-                    workspace=Workspace.objects.default(),
+                    workspace=form.workspace or workspace_of(request),
                     text=form.cleaned_data["text"],
                     created_by=user_of(request),
                 )

@@ -13,8 +13,9 @@ from django.utils.safestring import SafeString
 
 from jobs.presentation import NOTHING, status_badge
 from processing.admin.presentation import STYLES
+from processing.admin.scoping import OfWorkspaces, WorkspaceFilter, workspace_of
 from processing.admin.upload import UploadForm, UploadingAdmin
-from processing.models import Recording, Workspace
+from processing.models import Recording
 from processing.services.deletion import delete_recording
 from processing.services.inputs.submission import submit_recording
 from processing.services.progress import clock
@@ -25,9 +26,9 @@ FILE = ("size", "sha256", "workspace", "created_by", "created_at")
 
 
 @admin.register(Recording)
-class RecordingAdmin(UploadingAdmin):
+class RecordingAdmin(OfWorkspaces, UploadingAdmin):
     list_display = ("name", "length", "size", "codec", "states", "created_by", "created_at")
-    list_filter = ("workspace", "container")
+    list_filter = (WorkspaceFilter, "container")
     list_select_related = ["created_by"]
     search_fields = ("name", "sha256")
     date_hierarchy = "created_at"
@@ -45,7 +46,7 @@ class RecordingAdmin(UploadingAdmin):
     class Media:
         css = {"all": ["jobs/admin.css", *STYLES["all"]]}
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Recording]:
+    def rows(self) -> QuerySet[Recording]:
         return Recording.objects.with_transcripts()
 
     def uploaded(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
@@ -53,7 +54,7 @@ class RecordingAdmin(UploadingAdmin):
         submission = submit_recording(
             source=file,
             name=file.name,
-            workspace=Workspace.objects.default(),
+            workspace=form.workspace or workspace_of(request),
             engine=form.cleaned_data["engine"],
             language=form.cleaned_data["language"],
             parameters=form.parameters,

@@ -9,10 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from processing.admin.scoping import workspace_of, workspaces_of
 from processing.choices import DocumentKind
 from processing.exceptions import ProcessingError
 from processing.knowledge.searching.filters import SearchFilters
 from processing.knowledge.searching.search import Hit, SearchPage, search
+from processing.managers.workspace import WorkspaceQuerySet
 from processing.models import Topic, Workspace
 from processing.services.progress import clock
 
@@ -34,15 +36,19 @@ class SearchForm(forms.Form):
     kind = forms.ChoiceField(required=False, choices=[("", "all"), *DocumentKind.choices])
     topic = forms.ModelChoiceField(Topic.objects.none(), required=False, empty_label="all")
     speaker = forms.CharField(required=False, max_length=100)
-    workspace = forms.ModelChoiceField(Workspace.objects.all(), required=False, empty_label=None)
+    workspace = forms.ModelChoiceField(Workspace.objects.none(), required=False, empty_label=None)
 
-    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, workspace: Workspace, workspaces: WorkspaceQuerySet, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         topics: Any = self.fields["topic"]
         topics.queryset = Topic.objects.in_workspace(workspace)
         if not topics.queryset.exists():
             del self.fields["topic"]
-        if Workspace.objects.count() < 2:
+        choices: Any = self.fields["workspace"]
+        choices.queryset = workspaces
+        if not workspaces[1:].exists():
             del self.fields["workspace"]
 
 
@@ -50,8 +56,11 @@ def search_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show the form and what was found; ``context`` is what every page of the admin knows."""
     if not request.user.has_perm("processing.view_document"):
         raise PermissionDenied
-    workspace = _workspace(request.GET.get("workspace", ""))
-    form = SearchForm(request.GET if "q" in request.GET else None, workspace=workspace)
+    workspaces = workspaces_of(request)
+    workspace = _chosen(workspaces, request.GET.get("workspace", "")) or workspace_of(request)
+    form = SearchForm(
+        request.GET if "q" in request.GET else None, workspace=workspace, workspaces=workspaces
+    )
     page: SearchPage | None = None
     offset = _offset(request.GET.get("offset", ""))
     if form.is_valid():
@@ -99,9 +108,8 @@ def _shown(hit: Hit) -> dict[str, Any]:
     }
 
 
-def _workspace(pk: str) -> Workspace:
-    chosen = Workspace.objects.filter(pk=pk).first() if _is_uuid(pk) else None
-    return chosen or Workspace.objects.default()
+def _chosen(workspaces: WorkspaceQuerySet, pk: str) -> Workspace | None:
+    return workspaces.filter(pk=pk).first() if _is_uuid(pk) else None
 
 
 def _is_uuid(text: str) -> bool:

@@ -9,11 +9,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from processing.admin.scoping import OfWorkspaces
 from processing.models import Topic
 
 
 @admin.register(Topic)
-class TopicAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+class TopicAdmin(OfWorkspaces):
     list_display = ("name", "shown_documents", "workspace")
     list_select_related = ["workspace"]
     search_fields = ("name",)
@@ -24,7 +25,7 @@ class TopicAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptab
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Topic]:
+    def rows(self) -> QuerySet[Topic]:
         return Topic.objects.with_counts()
 
     @admin.display(description="documents")

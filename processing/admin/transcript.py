@@ -23,6 +23,7 @@ from processing.admin.presentation import (
     shown_name,
     transcript_text,
 )
+from processing.admin.scoping import OfWorkspaces
 from processing.choices import ProcessingStatus
 from processing.exceptions import ProcessingError
 from processing.models import Document, ProcessingTask, Transcript
@@ -34,24 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class StatusFilter(admin.SimpleListFilter):
-    """By the status of the latest run."""
-
-    title = "status"
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(status.value, status.label) for status in ProcessingStatus]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        status = self.value()
-        return queryset.in_status(status) if status else queryset
-
-
 @admin.register(Transcript)
-class TranscriptAdmin(FollowedAdmin):
+class TranscriptAdmin(OfWorkspaces, FollowedAdmin):
     list_display = ("name", "badge", "progress", "engine", "language", "age", "error")
-    list_filter = (StatusFilter, "engine", "language")
+    list_filter = ("status", "engine", "language")
     search_fields = ("recording__name", "=id")
     date_hierarchy = "created_at"
     actions = ["retry"]
@@ -68,7 +55,7 @@ class TranscriptAdmin(FollowedAdmin):
     class Media:
         css = STYLES
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
+    def rows(self) -> QuerySet[Transcript]:
         return Transcript.objects.with_runs().without_content()
 
     def is_going_on(self, object_id: str) -> bool:

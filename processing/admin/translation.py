@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -13,6 +12,7 @@ from jobs.presentation import NOTHING, age, error_line, link_to, status_badge
 from processing.admin.following import FollowedAdmin
 from processing.admin.presentation import STYLES
 from processing.admin.reading import result_line
+from processing.admin.scoping import OfWorkspaces
 from processing.choices import ResultStatus
 from processing.knowledge.content import sections_of
 from processing.models import Document, Translation
@@ -23,7 +23,7 @@ SHOWN_SEGMENTS = 2_000
 
 
 @admin.register(Translation)
-class TranslationAdmin(FollowedAdmin):
+class TranslationAdmin(OfWorkspaces, FollowedAdmin):
     list_display = ("document", "language", "badge", "engine", "age", "error")
     list_filter = ("status", "language")
     search_fields = ("document__title", "=id")
@@ -37,7 +37,7 @@ class TranslationAdmin(FollowedAdmin):
     class Media:
         css = STYLES
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Translation]:
+    def rows(self) -> QuerySet[Translation]:
         return Translation.objects.select_related("document", "created_by").defer(
             "segments", "document__text", "document__sections"
         )

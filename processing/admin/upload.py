@@ -16,6 +16,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from processing.admin.scoping import workspaces_of
 from processing.audio.probe import FORMAT_NAMES
 from processing.engines.registry import engine_names
 from processing.exceptions import (
@@ -24,6 +25,7 @@ from processing.exceptions import (
     UnknownParameter,
     UnsupportedLanguage,
 )
+from processing.managers.workspace import WorkspaceQuerySet
 from processing.models import Workspace
 from processing.services.engine_health import names_with_parameter
 from processing.services.requesting import PIPELINE_PARAMETERS
@@ -63,7 +65,23 @@ class FormPageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         return self.render_change_form(request, context, add=True)
 
 
-class RefusableForm(forms.Form):
+class WorkspaceForm(forms.Form):
+    """A form that asks for the workspace where there are several to choose from."""
+
+    def offer(self, workspaces: WorkspaceQuerySet) -> None:
+        """Ask for one of ``workspaces``, if there are several."""
+        if workspaces[1:].exists():
+            self.fields["workspace"] = forms.ModelChoiceField(
+                workspaces, required=False, empty_label="my default"
+            )
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """The workspace that was chosen."""
+        return self.cleaned_data.get("workspace")
+
+
+class RefusableForm(WorkspaceForm):
     """A form whose file an operation may refuse."""
 
     def refuse(self, error: ProcessingError) -> None:
@@ -105,6 +123,7 @@ class UploadingAdmin(FormPageAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = self.upload_form(request.POST or None, request.FILES or None)
+        form.offer(workspaces_of(request))
         if request.method == "POST" and form.is_valid():
             try:
                 return self.uploaded(request, form)

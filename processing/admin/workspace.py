@@ -1,32 +1,76 @@
-"""Workspaces in the admin."""
+"""Workspaces in the admin: what they may have, what they use, and who belongs to them."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminIntegerFieldWidget, AdminTextInputWidget
+from django.contrib.admin.widgets import (
+    AdminBigIntegerFieldWidget,
+    AdminIntegerFieldWidget,
+    AdminTextInputWidget,
+)
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 
 from jobs.presentation import NOTHING
+from processing.admin.scoping import workspaces_of
+from processing.choices import Role
+from processing.engines.languages import LANGUAGES
 from processing.engines.registry import engine_names
-from processing.models import Workspace
+from processing.models import Membership, ProcessingTask, Workspace
+from processing.workspaces.members import revoke_keys
+from processing.workspaces.quotas import current_month
+
+LIMITS = (
+    "max_storage_bytes",
+    "max_audio_minutes_per_month",
+    "max_concurrent_recordings",
+    "max_concurrent_chunks",
+)
+USED = ("stored", "audio", "at_work", "created_at")
+EMPTY = "Empty: no limit."
+
+
+def _limit(help_text: str, *, at_least: int = 1) -> forms.IntegerField:
+    return forms.IntegerField(
+        required=False,
+        min_value=at_least,
+        widget=AdminBigIntegerFieldWidget,
+        help_text=f"{help_text} {EMPTY}",
+    )
 
 
 class WorkspaceForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
     engines = SimpleArrayField(forms.CharField(), required=False, widget=AdminTextInputWidget)
-    max_concurrent_chunks = forms.IntegerField(
+    language = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "the engine's first"),
+            *((code, f"{name.title()} ({code})") for code, name in LANGUAGES.items()),
+        ],
+        help_text="Of requests that name none, where the engine understands it.",
+    )
+    retention_days = forms.IntegerField(
         required=False,
         min_value=1,
         widget=AdminIntegerFieldWidget,
-        help_text="Of all its recordings together. Empty: no limit.",
+        help_text="Recordings and uploaded documents are deleted after so many days. "
+        "Empty: they are kept.",
     )
+    max_storage_bytes = _limit(
+        "Bytes of recordings and uploaded documents together: 10000000000 are 10 GB.", at_least=0
+    )
+    max_audio_minutes_per_month = _limit("What is heard again costs nothing.", at_least=0)
+    max_concurrent_recordings = _limit("Transcribed at once; more wait for their turn.")
+    max_concurrent_chunks = _limit("Of all its recordings together.")
 
     class Meta:
         model = Workspace
-        fields = ("name", "slug", "engines", "max_concurrent_chunks")
+        fields = ("name", "slug", "engines", "language", "retention_days", *LIMITS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,21 +93,70 @@ class WorkspaceForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscript
         return names
 
 
+class MembershipFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]  # not subscriptable
+    """Refuses to leave a workspace without a manager that had one."""
+
+    def clean(self) -> None:
+        super().clean()
+        had_one = any(form.initial.get("role") == Role.MANAGER for form in self.initial_forms)
+        kept = [form for form in self.forms if form not in self.deleted_forms]
+        if had_one and not any(_role_in(form) == Role.MANAGER for form in kept):
+            raise ValidationError("Nobody would manage the workspace any more.")
+
+    def delete_existing(self, obj: Membership, commit: bool = True) -> None:
+        if commit:
+            revoke_keys(obj)
+        super().delete_existing(obj, commit=commit)
+
+
+def _role_in(form: Any) -> Any:
+    return getattr(form, "cleaned_data", {}).get("role")
+
+
+class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable
+    model = Membership
+    formset = MembershipFormSet
+    fields = ("user", "role")
+    autocomplete_fields = ("user",)
+    extra = 0
+    verbose_name_plural = "members"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        return Membership.objects.select_related("user", "workspace")
+
+
 @admin.register(Workspace)
 class WorkspaceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
-    """The slug is how programs and settings name a workspace: it is chosen once."""
+    """The slug is how programs and settings name a workspace: it is chosen once. Limits are set
+    by superusers, as through the API."""
 
     form = WorkspaceForm
-    list_display = ("name", "slug", "shown_engines", "max_concurrent_chunks", "created_at")
+    inlines = [MembershipInline]
+    list_display = (
+        "name",
+        "slug",
+        "shown_engines",
+        "stored",
+        "audio",
+        "retention_days",
+        "created_at",
+    )
     search_fields = ("name", "slug")
     show_full_result_count = False
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        fields = ["name", "slug", "engines", "max_concurrent_chunks"]
-        return fields if obj is None else [*fields, "created_at"]
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
+        return workspaces_of(request).with_usage(current_month())
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        own = ("name", "slug", "engines", "language", "retention_days")
+        fieldsets = [(None, {"fields": own}), ("Limits", {"fields": LIMITS})]
+        if obj is None:
+            return fieldsets
+        return [*fieldsets, ("Used", {"fields": USED})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [] if obj is None else ["slug", "created_at"]
+        limits = [] if request.user.is_superuser else list(LIMITS)
+        return limits if obj is None else [*limits, "slug", *USED]
 
     def get_prepopulated_fields(
         self, request: HttpRequest, obj: Any = None
@@ -73,3 +166,21 @@ class WorkspaceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
     @admin.display(description="engines")
     def shown_engines(self, workspace: Workspace) -> str:
         return ", ".join(workspace.engines) or NOTHING
+
+    @admin.display(description="stored")
+    def stored(self, workspace: Any) -> str:
+        limit = workspace.max_storage_bytes
+        used = filesizeformat(workspace.stored_bytes)
+        return used if limit is None else f"{used} of {filesizeformat(limit)}"
+
+    @admin.display(description="audio this month")
+    def audio(self, workspace: Any) -> str:
+        limit = workspace.max_audio_minutes_per_month
+        used = f"{workspace.audio_seconds / 60:,.1f}"
+        return f"{used} min" if limit is None else f"{used} of {limit:,} min"
+
+    @admin.display(description="recordings at work")
+    def at_work(self, workspace: Workspace) -> str:
+        runs = ProcessingTask.objects.in_workspace(workspace)
+        begun = runs.begun().count()
+        return f"{begun:,} transcribed now, {runs.active().count() - begun:,} waiting"

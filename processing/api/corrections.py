@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
-from rest_framework.permissions import IsAdminUser
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from jobs.api.fields import TextField, WholeNumberField
 from jobs.api.parsers import ShallowJSONParser
-from jobs.api.permissions import MAY_CHANGE, ChangePermission
-from processing.api.viewsets import user_of
+from processing.api.access import OfWorkspace, user_of
+from processing.api.idempotency import idempotent
 from processing.knowledge.corrections import (
     MAX_SPEAKER_CHARACTERS,
     MAX_TEXT_CHARACTERS,
     correct_transcript,
     revert_to,
 )
-from processing.models import Document, DocumentVersion, Transcript, Workspace
+from processing.models import Document, DocumentVersion, Transcript
 from processing.services.exports import segments_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.serializers import BaseSerializer
 
-    from processing.managers.transcript import TranscriptQuerySet
 
 #: Segments that are corrected at once.
 MAX_CHANGES = 1_000
@@ -38,11 +37,11 @@ MAX_CHANGES = 1_000
 class ChangeSerializer(serializers.Serializer[Any]):
     """Another text for a segment, another speaker, or both."""
 
-    segment = serializers.IntegerField(min_value=0)
-    text = serializers.CharField(
+    segment = WholeNumberField(min_value=0)
+    text = TextField(
         required=False, allow_blank=True, trim_whitespace=False, max_length=MAX_TEXT_CHARACTERS
     )
-    speaker = serializers.CharField(
+    speaker = TextField(
         required=False, allow_blank=True, max_length=MAX_SPEAKER_CHARACTERS
     )
 
@@ -55,8 +54,8 @@ class ChangeSerializer(serializers.Serializer[Any]):
 class RevertSerializer(serializers.Serializer[Any]):
     """``version`` is the one that the change was made from: of any other it is refused."""
 
-    version = serializers.IntegerField(min_value=1)
-    note = serializers.CharField(required=False, allow_blank=True, max_length=255, default="")
+    version = WholeNumberField(min_value=1)
+    note = TextField(required=False, allow_blank=True, max_length=255, default="")
 
 
 class CorrectionSerializer(RevertSerializer):
@@ -97,16 +96,15 @@ class VersionDetailSerializer(VersionSerializer):
         return shown | {"segments": segments_of(instance.segments)}
 
 
-class OfTranscript:
-    """A view of what belongs to the transcript that the address names."""
+class OfTranscript(OfWorkspace):
+    """A view of what belongs to ``transcript``, which the address names."""
 
-    kwargs: dict[str, Any]
+    transcript: Transcript
 
-    def transcripts(self) -> TranscriptQuerySet:
-        return Transcript.objects.in_workspace(Workspace.objects.default()).without_content()
-
-    def transcript(self) -> Transcript:
-        return get_object_or_404(self.transcripts(), pk=self.kwargs["transcript_pk"])
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        transcripts = Transcript.objects.in_workspace(self.workspace).without_content()
+        self.transcript = get_object_or_404(transcripts, pk=kwargs["transcript_pk"])
 
     def answer(self, request: Request, document: Document) -> Response:
         """Answer what became of a correction."""
@@ -120,22 +118,13 @@ class OfTranscript:
         )
 
 
-class MayCorrect(ChangePermission):
-    """To have a version back is to change the transcript."""
-
-    def _queryset(self, view: Any) -> TranscriptQuerySet:
-        return Transcript.objects.none()
-
-
 class CorrectionViewSet(OfTranscript, GenericViewSet[Transcript]):
     """Correct what was heard."""
 
+    queryset = Transcript.objects.none()
     parser_classes = [ShallowJSONParser]
-    permission_classes = MAY_CHANGE
 
-    def get_queryset(self) -> TranscriptQuerySet:
-        return self.transcripts()
-
+    @idempotent
     def create(self, request: Request, transcript_pk: str) -> Response:
         """Change what segments say, who said it, or take them away (an empty text).
 
@@ -145,7 +134,7 @@ class CorrectionViewSet(OfTranscript, GenericViewSet[Transcript]):
         asked = CorrectionSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         document = correct_transcript(
-            transcript=self.transcript(),
+            transcript=self.transcript,
             changes=asked.validated_data["changes"],
             expected_version=asked.validated_data["version"],
             note=asked.validated_data["note"],
@@ -157,13 +146,14 @@ class CorrectionViewSet(OfTranscript, GenericViewSet[Transcript]):
 class VersionViewSet(OfTranscript, ReadOnlyModelViewSet[DocumentVersion]):
     """What a transcript said before its corrections, newest first."""
 
+    queryset = DocumentVersion.objects.none()
     sort_fields = ["number"]
     parser_classes = [ShallowJSONParser]
     lookup_field = "number"
     lookup_value_regex = r"[0-9]{1,9}"
 
     def get_queryset(self) -> QuerySet[DocumentVersion]:
-        versions = DocumentVersion.objects.filter(document__transcript=self.transcript())
+        versions = DocumentVersion.objects.filter(document__transcript=self.transcript)
         versions = versions.select_related("replaced_by")
         return versions.defer("text", "segments") if self.action == "list" else versions
 
@@ -173,7 +163,7 @@ class VersionViewSet(OfTranscript, ReadOnlyModelViewSet[DocumentVersion]):
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "transcript_pk": self.kwargs["transcript_pk"]}
 
-    @action(detail=True, methods=["post"], permission_classes=[IsAdminUser, MayCorrect])
+    @action(detail=True, methods=["post"])
     def restore(self, request: Request, **kwargs: Any) -> Response:
         """Have the transcript say again what it said then, as its next version."""
         asked = RevertSerializer(data=request.data)

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from jobs.api.fields import OF_COLUMNS, TextField
 from processing.knowledge.relations import RelatedDocument
 from processing.managers.topic import MAX_NAME
 from processing.models import Document, Topic
@@ -26,10 +27,10 @@ class DocumentUploadSerializer(serializers.Serializer[Any]):
 class ChangeSerializer(serializers.Serializer[Any]):
     """What ``PATCH`` takes: ``topics`` are all that people say it is about, by their names."""
 
-    title = serializers.CharField(required=False, max_length=255)
-    language = serializers.CharField(required=False, allow_blank=True, max_length=10)
+    title = TextField(required=False, max_length=255)
+    language = TextField(required=False, allow_blank=True, max_length=10)
     topics = serializers.ListField(
-        required=False, max_length=100, child=serializers.CharField(max_length=MAX_NAME)
+        required=False, max_length=100, child=TextField(max_length=MAX_NAME)
     )
 
 
@@ -108,12 +109,24 @@ class DocumentSerializer(serializers.ModelSerializer[Document]):
 class RelatedSerializer(serializers.BaseSerializer[RelatedDocument]):
     """A document with ``distance`` (links) and ``weight`` (0 to 1)."""
 
+    schema = {
+        "allOf": [
+            {"$ref": "#/components/schemas/Document"},
+            {
+                "type": "object",
+                "properties": {"distance": {"type": "integer"}, "weight": {"type": "number"}},
+                "required": ["distance", "weight"],
+            },
+        ]
+    }
+
     def to_representation(self, instance: RelatedDocument) -> dict[str, Any]:
         document = DocumentSerializer(instance.document, context=self.context)
         return dict(document.data) | {"distance": instance.distance, "weight": instance.weight}
 
 
 class TopicSerializer(serializers.ModelSerializer[Topic]):
+    serializer_field_mapping = OF_COLUMNS
     document_count = serializers.IntegerField(read_only=True)
     links = serializers.SerializerMethodField()
 

@@ -4,17 +4,17 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
-from rest_framework.permissions import DjangoModelPermissions, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from jobs.api.parsers import ShallowJSONParser
+from processing.api.access import user_of
 from processing.api.document_serializers import (
     ChangeSerializer,
     DocumentSerializer,
@@ -23,8 +23,11 @@ from processing.api.document_serializers import (
     RelatedSerializer,
     SliceSerializer,
 )
+from processing.api.expansions import OF_DOCUMENT
 from processing.api.filtersets import DocumentFilterSet
-from processing.api.viewsets import FirstRendererNegotiation, LengthRequired, user_of
+from processing.api.idempotency import idempotent
+from processing.api.receiving import ReceivesFiles
+from processing.api.viewsets import FirstRendererNegotiation, LengthRequired
 from processing.choices import DocumentStatus
 from processing.exceptions import NotFinished
 from processing.knowledge.content import sections_of, text_of
@@ -33,37 +36,25 @@ from processing.knowledge.receiving import DocumentUploadHandler
 from processing.knowledge.relations import relate, related, unrelate
 from processing.knowledge.uploading import submit_document
 from processing.managers.document import DocumentQuerySet
-from processing.models import Document, Topic, Workspace
+from processing.models import Document, Topic
 
 
-class ChangePermission(DjangoModelPermissions):
-    """To put something to a document, or to take it away, is to change the document."""
-
-    perms_map = {
-        method: ["%(app_label)s.change_%(model_name)s"] for method in ("PUT", "DELETE")
-    } | {"OPTIONS": []}
-
-
-MAY_CHANGE = [IsAdminUser, ChangePermission]
-
-
-class DocumentViewSet(ReadOnlyModelViewSet[Document]):
+class DocumentViewSet(ReceivesFiles, ReadOnlyModelViewSet[Document]):
     """Transcripts as documents, and documents that were uploaded."""
 
     serializer_class = DocumentSerializer
     filterset_class = DocumentFilterSet
     sort_fields = ["created_at", "updated_at", "title", "size_bytes"]
+    expansions = OF_DOCUMENT
     parser_classes = [MultiPartParser, ShallowJSONParser]
+    upload_handler = DocumentUploadHandler
 
     def get_queryset(self) -> DocumentQuerySet:
-        documents = Document.objects.in_workspace(Workspace.objects.default()).with_topics()
+        documents = Document.objects.in_workspace(self.workspace).with_topics()
         has_content = self.action in ("text", "sections")
         return documents if has_content else documents.without_content()
 
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        request.upload_handlers = [DocumentUploadHandler(request)]
-        return super().initialize_request(request, *args, **kwargs)
-
+    @idempotent
     def create(self, request: Request) -> Response:
         """Store ``file`` and have it read: 201, or 200 when its content was known."""
         if "HTTP_TRANSFER_ENCODING" in request.META:
@@ -74,7 +65,7 @@ class DocumentViewSet(ReadOnlyModelViewSet[Document]):
         document, is_new = submit_document(
             source=file,
             name=file.name,
-            workspace=Workspace.objects.default(),
+            workspace=self.workspace,
             title=upload.validated_data["title"],
             language=upload.validated_data["language"],
             sha256=file.sha256,
@@ -132,7 +123,6 @@ class DocumentViewSet(ReadOnlyModelViewSet[Document]):
         detail=True,
         methods=["put", "delete"],
         url_path="related/(?P<other>[^/.]+)",
-        permission_classes=MAY_CHANGE,
     )
     def relation(self, request: Request, pk: str, other: str) -> Response:
         """Say, or take back, that two documents have to do with each other."""
@@ -145,13 +135,11 @@ class DocumentViewSet(ReadOnlyModelViewSet[Document]):
         detail=True,
         methods=["put", "delete"],
         url_path="topics/(?P<slug>[^/.]+)",
-        permission_classes=MAY_CHANGE,
     )
     def topic(self, request: Request, pk: str, slug: str) -> Response:
         """File the document under a topic, or accept a suggested one; or take it away."""
         document = self.get_object()
-        topics = Topic.objects.in_workspace(Workspace.objects.default())
-        topic = get_object_or_404(topics, slug=slug)
+        topic = get_object_or_404(Topic.objects.in_workspace(self.workspace), slug=slug)
         if request.method == "PUT":
             Topic.objects.give(document, topic.name)
         else:

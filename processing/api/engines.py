@@ -11,8 +11,14 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet
 
+from processing.api.access import OfWorkspace, is_operators
 from processing.models import Engine
-from processing.services.engine_health import EngineReport, engine_report, engine_reports
+from processing.services.engine_health import (
+    EngineHealth,
+    EngineReport,
+    engine_report,
+    engine_reports,
+)
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -22,7 +28,7 @@ UNKNOWN = "unknown"
 
 
 class EngineSerializer(serializers.ModelSerializer[Engine]):
-    """The record of an engine."""
+    """The record of an engine; what a failure said may be of any workspace, and for operators."""
 
     last_failure = serializers.SerializerMethodField()
 
@@ -43,7 +49,7 @@ class EngineSerializer(serializers.ModelSerializer[Engine]):
             return None
         return {
             "code": engine.error_code,
-            "message": engine.error_message,
+            "message": engine.error_message if self.context["is_operators"] else None,
             "at": serializers.DateTimeField().to_representation(engine.failed_at),
         }
 
@@ -55,6 +61,30 @@ class EngineReportSerializer(serializers.BaseSerializer[EngineReport]):
     knows is null then. ``rate_limits`` and ``breaker`` are null for engines of our own, and
     "unknown" while Redis is away.
     """
+
+    schema = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "health": {"type": "string", "enum": list(EngineHealth)},
+            "reason": {"type": ["string", "null"]},
+            "is_remote": {"type": ["boolean", "null"]},
+            "version": {"type": ["string", "null"]},
+            "languages": {"type": ["array", "null"], "items": {"type": "string"}},
+            "parameters": {"type": ["array", "null"], "items": {"type": "string"}},
+            "limits": {"type": ["object", "null"]},
+            "real_time_factor": {"type": ["number", "null"]},
+            "audio_seconds": {"type": "number"},
+            "busy_seconds": {"type": "number"},
+            "heard_count": {"type": "integer"},
+            "failed_count": {"type": "integer"},
+            "heard_at": {"type": ["string", "null"], "format": "date-time"},
+            "last_failure": {"type": ["object", "null"]},
+            "rate_limits": {"type": ["object", "string", "null"]},
+            "breaker": {"type": ["object", "string", "null"]},
+            "links": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    }
 
     def to_representation(self, instance: EngineReport) -> dict[str, Any]:
         engine = instance.engine
@@ -70,7 +100,7 @@ class EngineReportSerializer(serializers.BaseSerializer[EngineReport]):
             "languages": engine and list(engine.languages),
             "parameters": engine and sorted(engine.parameter_names),
             "limits": engine and asdict(engine.limits),
-            **EngineSerializer(instance.record).data,
+            **EngineSerializer(instance.record, context=self.context).data,
             "rate_limits": asdict(limiter) if limiter else unknown,
             "breaker": asdict(breaker) if breaker else unknown,
             "links": {
@@ -81,13 +111,16 @@ class EngineReportSerializer(serializers.BaseSerializer[EngineReport]):
         }
 
 
-class EngineViewSet(GenericViewSet[Any]):
+class EngineViewSet(OfWorkspace, GenericViewSet[Any]):
     """All engines at once: they are as many as the settings name."""
 
     queryset = Engine.objects.all()
     serializer_class = EngineReportSerializer
     pagination_class = None
     lookup_value_regex = "[^/]+"
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "is_operators": is_operators(self.request)}
 
     def list(self, request: Request) -> Response:
         items = self.get_serializer(engine_reports(), many=True).data

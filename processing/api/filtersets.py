@@ -4,17 +4,28 @@ from typing import Any
 
 import django_filters
 
+from jobs.choices import JobStatus
+from processing.api.access import access_of
 from processing.choices import ProcessingStatus, ResultStatus
 from processing.managers.document import DocumentQuerySet
 from processing.models import (
+    ChunkTask,
     Document,
+    Question,
     Recording,
     Summary,
     Topic,
     Transcript,
     Translation,
-    Workspace,
 )
+
+
+class FlagFilter(django_filters.TypedChoiceFilter):
+    """``true`` or ``false``, and nothing else."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        choices = [(name, name) for name in ("true", "false")]
+        super().__init__(*args, choices=choices, coerce="true".__eq__, **options)
 
 
 class RecordingFilterSet(django_filters.FilterSet):
@@ -30,42 +41,41 @@ class RecordingFilterSet(django_filters.FilterSet):
 class TranscriptFilterSet(django_filters.FilterSet):
     """``status`` is that of the latest run and may be given several times."""
 
-    status = django_filters.MultipleChoiceFilter(
-        choices=ProcessingStatus.choices, method="in_status"
-    )
+    status = django_filters.MultipleChoiceFilter(choices=ProcessingStatus.choices)
+    recording = django_filters.UUIDFilter("recording_id")  # without telling which there are
     created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Transcript
-        fields = ["recording", "engine", "language"]
-
-    def in_status(self, queryset: Any, name: str, statuses: list[str]) -> Any:
-        return queryset.in_status(*statuses) if statuses else queryset
+        fields = ["engine", "language"]
 
 
 class TranslationFilterSet(django_filters.FilterSet):
     """``status`` may be given several times."""
 
     status = django_filters.MultipleChoiceFilter(choices=ResultStatus.choices)
+    document = django_filters.UUIDFilter("document_id")
     created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Translation
-        fields = ["document", "language"]
+        fields = ["language"]
 
 
 class SummaryFilterSet(django_filters.FilterSet):
     """``status`` may be given several times."""
 
     status = django_filters.MultipleChoiceFilter(choices=ResultStatus.choices)
+    document = django_filters.UUIDFilter("document_id")
+    is_extractive = FlagFilter()
     created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Summary
-        fields = ["document", "is_extractive"]
+        fields: list[str] = []
 
 
 class DocumentFilterSet(django_filters.FilterSet):
@@ -81,8 +91,33 @@ class DocumentFilterSet(django_filters.FilterSet):
         fields = ["status", "kind", "language", "sha256"]
 
     def about(self, queryset: DocumentQuerySet, name: str, slug: str) -> DocumentQuerySet:
-        topic = Topic.objects.in_workspace(Workspace.objects.default()).filter(slug=slug).first()
+        topics = Topic.objects.in_workspace(access_of(self.request).workspace)
+        topic = topics.filter(slug=slug).first()
         return queryset.by_topic(topic) if topic is not None else queryset.none()
+
+
+class QuestionFilterSet(django_filters.FilterSet):
+    """``search`` is for words of the question; ``status`` may be given several times."""
+
+    status = django_filters.MultipleChoiceFilter(choices=ResultStatus.choices)
+    is_extractive = FlagFilter()
+    search = django_filters.CharFilter("text", lookup_expr="icontains")
+    created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Question
+        fields: list[str] = []
+
+
+class ChunkFilterSet(django_filters.FilterSet):
+    """``status`` may be given several times."""
+
+    status = django_filters.MultipleChoiceFilter(choices=JobStatus.choices)
+
+    class Meta:
+        model = ChunkTask
+        fields = ["engine"]
 
 
 class TopicFilterSet(django_filters.FilterSet):

@@ -10,9 +10,10 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet
 
+from processing.api.access import OfWorkspace
 from processing.choices import DocumentKind
 from processing.knowledge.searching.search import AUTO, MAX_LIMIT, MODES, Hit, SearchFilters, search
-from processing.models import Document, Workspace
+from processing.models import Document
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -60,6 +61,30 @@ def names_shown(name: str) -> str:
 class HitSerializer(serializers.BaseSerializer[Hit]):
     """A passage that was found; ``snippet`` is pieces of plain text, of which some match."""
 
+    schema = {
+        "type": "object",
+        "properties": {
+            "passage": {"type": "integer"},
+            "document": {"type": "string", "format": "uuid"},
+            "title": {"type": "string"},
+            "recording": {"type": ["string", "null"], "format": "uuid"},
+            "transcript": {"type": ["string", "null"], "format": "uuid"},
+            "language": {"type": "string"},
+            "speaker": {"type": "string"},
+            "start_seconds": {"type": ["number", "null"]},
+            "end_seconds": {"type": ["number", "null"]},
+            "score": {"type": "number"},
+            "snippet": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"text": {"type": "string"}, "is_match": {"type": "boolean"}},
+                },
+            },
+            "links": {"type": "object", "additionalProperties": {"type": ["string", "null"]}},
+        },
+    }
+
     def to_representation(self, instance: Hit) -> dict[str, Any]:
         request = self.context["request"]
         transcript = instance.transcript_id
@@ -88,8 +113,8 @@ class HitSerializer(serializers.BaseSerializer[Hit]):
         }
 
 
-class SearchViewSet(GenericViewSet[Any]):
-    """Look through all documents by words and by meaning; for who may see documents."""
+class SearchViewSet(OfWorkspace, GenericViewSet[Any]):
+    """Look through all documents by words and by meaning."""
 
     queryset = Document.objects.all()
     serializer_class = HitSerializer
@@ -105,7 +130,7 @@ class SearchViewSet(GenericViewSet[Any]):
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
         page = search(
-            workspace=Workspace.objects.default(),
+            workspace=self.workspace,
             query=wanted["q"],
             mode=wanted["mode"],
             limit=wanted["limit"],

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.reverse import reverse
 
+from jobs.api.fields import OF_COLUMNS, IdField, OneOfField, TextField
+from jobs.api.links import reverse
 from jobs.choices import JobPriority
 from processing.engines.spacing import spaced
 from processing.models import Recording, Transcript
-from processing.services.exports import as_dict, content_so_far, gaps_of, segments_of
+from processing.services.exports import content_so_far, gaps_of, segments_of
 from processing.services.progress import Progress
 
 if TYPE_CHECKING:
@@ -44,15 +46,29 @@ def _is_flat(value: Any) -> bool:
     return not any(isinstance(item, dict | list) for item in items)
 
 
-class UploadSerializer(serializers.Serializer[Any]):
-    """What ``POST recordings/`` takes; what the engine knows is checked by the operation."""
+class AskedSerializer(serializers.Serializer[Any]):
+    """What is asked of a recording; what the engine knows of it is checked by the operation."""
 
-    file = serializers.FileField(allow_empty_file=True, max_length=None)
-    engine = serializers.CharField(required=False, allow_blank=True, max_length=50, default="")
-    language = serializers.CharField(required=False, allow_blank=True, max_length=10, default="")
-    name = serializers.CharField(required=False, allow_blank=True, max_length=255, default="")
+    engine = TextField(required=False, allow_blank=True, max_length=50, default="")
+    language = TextField(required=False, allow_blank=True, max_length=10, default="")
     parameters = ParametersField(required=False, default=dict)
     priority = serializers.ChoiceField(
+        choices=JobPriority.choices, required=False, default=JobPriority.NORMAL
+    )
+
+
+class UploadSerializer(AskedSerializer):
+    """What ``POST recordings/`` takes."""
+
+    file = serializers.FileField(allow_empty_file=True, max_length=None)
+    name = serializers.CharField(required=False, allow_blank=True, max_length=255, default="")
+
+
+class TranscriptRequestSerializer(AskedSerializer):
+    """What ``POST transcripts/`` takes."""
+
+    recording = IdField()
+    priority = OneOfField(
         choices=JobPriority.choices, required=False, default=JobPriority.NORMAL
     )
 
@@ -141,26 +157,43 @@ class TranscriptDetailSerializer(TranscriptSerializer):
     With ``has_seams`` in its context also the account of every overlap, else only their count.
     """
 
+    segments = serializers.SerializerMethodField()
+    gaps = serializers.SerializerMethodField()
     seam_count = serializers.SerializerMethodField()
 
     class Meta(TranscriptSerializer.Meta):
-        fields = [*TranscriptSerializer.Meta.fields, "parameters", "seam_count"]
+        fields = [
+            *TranscriptSerializer.Meta.fields,
+            "parameters",
+            "seam_count",
+            "text",
+            "segments",
+            "gaps",
+            "seams",
+        ]
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        if not self.context.get("has_seams"):
+            del fields["seams"]
+        return fields
 
     def get_seam_count(self, transcript: Transcript) -> int:
         return len(transcript.seams)
 
-    def to_representation(self, instance: Transcript) -> dict[str, Any]:
-        content = as_dict(instance)
-        seams = {"seams": instance.seams} if self.context.get("has_seams") else {}
-        return (
-            super().to_representation(instance)
-            | {name: content[name] for name in ("text", "segments", "gaps")}
-            | seams
-        )
+    def get_segments(self, transcript: Transcript) -> list[dict[str, Any]]:
+        return segments_of(transcript.segments)
+
+    def get_gaps(self, transcript: Transcript) -> list[dict[str, Any]]:
+        return gaps_of(transcript.gaps)
 
 
 class PartialTranscriptSerializer(TranscriptSerializer):
     """What there is to read of a transcript by now, and how far that is."""
+
+    text = serializers.SerializerMethodField()
+    segments = serializers.SerializerMethodField()
+    gaps = serializers.SerializerMethodField()
 
     class Meta(TranscriptSerializer.Meta):
         fields = [
@@ -171,18 +204,27 @@ class PartialTranscriptSerializer(TranscriptSerializer):
             "total_seconds",
             "eta_seconds",
             "progress_text",
+            "text",
+            "segments",
+            "gaps",
         ]
 
     def to_representation(self, instance: Transcript) -> dict[str, Any]:
-        content = content_so_far(instance)
-        return super().to_representation(instance) | {
-            "text": spaced(segment["text"] for segment in content.segments),
-            "segments": segments_of(content.segments),
-            "gaps": gaps_of(content.gaps),
-        }
+        self._content = content_so_far(instance)
+        return super().to_representation(instance)
+
+    def get_text(self, transcript: Transcript) -> str:
+        return spaced(segment["text"] for segment in self._content.segments)
+
+    def get_segments(self, transcript: Transcript) -> list[dict[str, Any]]:
+        return segments_of(self._content.segments)
+
+    def get_gaps(self, transcript: Transcript) -> list[dict[str, Any]]:
+        return gaps_of(self._content.gaps)
 
 
 class RecordingSerializer(serializers.ModelSerializer[Recording]):
+    serializer_field_mapping = OF_COLUMNS
     transcripts = TranscriptSummarySerializer(many=True, read_only=True)
     links = serializers.SerializerMethodField()
 
@@ -202,6 +244,7 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
             "transcripts",
             "links",
         ]
+        read_only_fields = [name for name in fields if name != "name"]
 
     def get_links(self, recording: Recording) -> dict[str, str]:
         request = self.context["request"]
@@ -214,7 +257,12 @@ class SubmissionSerializer(RecordingSerializer):
     Takes the ``TranscriptRequest`` from its context.
     """
 
-    def to_representation(self, instance: Recording) -> dict[str, Any]:
+    transcript = serializers.SerializerMethodField()
+
+    class Meta(RecordingSerializer.Meta):
+        fields = [*RecordingSerializer.Meta.fields, "transcript"]
+
+    @extend_schema_field(TranscriptSummarySerializer)
+    def get_transcript(self, recording: Recording) -> Any:
         request: TranscriptRequest = self.context["transcript_request"]
-        transcript = TranscriptSummarySerializer(request.transcript, context=self.context)
-        return super().to_representation(instance) | {"transcript": transcript.data}
+        return TranscriptSummarySerializer(request.transcript, context=self.context).data

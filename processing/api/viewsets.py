@@ -3,42 +3,48 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.generics import get_object_or_404
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.parsers import MultiPartParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from jobs.api.permissions import MAY_CHANGE
+from jobs.api.parsers import ShallowJSONParser
 from jobs.choices import JobPriority
+from processing.api.access import OfWorkspace, user_of
+from processing.api.events import EventsMixin
+from processing.api.expansions import OF_TRANSCRIPT
 from processing.api.filtersets import RecordingFilterSet, TranscriptFilterSet
+from processing.api.idempotency import idempotent
+from processing.api.receiving import ReceivesFiles
 from processing.api.serializers import (
     PartialTranscriptSerializer,
     RecordingSerializer,
     SubmissionSerializer,
     TranscriptDetailSerializer,
+    TranscriptRequestSerializer,
     TranscriptSerializer,
     UploadSerializer,
 )
-from processing.choices import READABLE
+from processing.choices import READABLE, Role
 from processing.exceptions import AlreadyOver, NotFinished
 from processing.managers.recording import RecordingQuerySet
 from processing.managers.transcript import TranscriptQuerySet
-from processing.models import Recording, Transcript, Workspace
+from processing.models import Recording, Transcript
+from processing.services.deletion import delete_recording
 from processing.services.exports import FORMATS, exported, file_name
 from processing.services.inputs.submission import submit_recording
 from processing.services.orchestrator import cancel_processing
 from processing.services.progress import Progress
-from processing.services.requesting import retry_gaps
-from processing.uploads import HashingUploadHandler
+from processing.services.requesting import request_transcript, retry_gaps
 
 
 class LengthRequired(APIException):
@@ -58,25 +64,23 @@ class FirstRendererNegotiation(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-def user_of(request: Request) -> User | None:
-    return request.user if request.user.is_authenticated else None
+class RecordingViewSet(ReceivesFiles, ReadOnlyModelViewSet[Recording]):
+    """Upload audio or video, look at what was uploaded, rename it and delete it."""
 
-
-class RecordingViewSet(ReadOnlyModelViewSet[Recording]):
-    """Upload audio or video, and look at what was uploaded."""
+    roles = {"destroy": Role.MANAGER}  # nobody can record it again
 
     serializer_class = RecordingSerializer
     filterset_class = RecordingFilterSet
     sort_fields = ["created_at", "name", "duration_seconds", "size_bytes"]
-    parser_classes = [MultiPartParser]
+
+    def get_parsers(self) -> list[BaseParser]:
+        is_upload = getattr(self.request, "method", "POST") == "POST"  # no request for a schema
+        return [MultiPartParser()] if is_upload else [ShallowJSONParser()]
 
     def get_queryset(self) -> RecordingQuerySet:
-        return Recording.objects.in_workspace(Workspace.objects.default()).with_transcripts()
+        return Recording.objects.in_workspace(self.workspace).with_transcripts()
 
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        request.upload_handlers = [HashingUploadHandler(request)]
-        return super().initialize_request(request, *args, **kwargs)
-
+    @idempotent
     def create(self, request: Request) -> Response:
         """Store ``file`` and have it transcribed: 201, or 200 when its content was known."""
         if "HTTP_TRANSFER_ENCODING" in request.META:
@@ -87,7 +91,7 @@ class RecordingViewSet(ReadOnlyModelViewSet[Recording]):
         submission = submit_recording(
             source=file,
             name=upload.validated_data["name"] or file.name,
-            workspace=Workspace.objects.default(),
+            workspace=self.workspace,
             engine=upload.validated_data["engine"],
             language=upload.validated_data["language"],
             parameters=upload.validated_data["parameters"],
@@ -104,6 +108,19 @@ class RecordingViewSet(ReadOnlyModelViewSet[Recording]):
             status=status.HTTP_201_CREATED if submission.is_new else status.HTTP_200_OK,
             headers={"Location": answer.data["links"]["self"]},
         )
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change the ``name``; all else is what the file is."""
+        recording = self.get_object()
+        changed = self.get_serializer(recording, data=request.data, partial=True)
+        changed.is_valid(raise_exception=True)
+        changed.save()
+        return Response(changed.data)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete a recording with its transcripts and all that followed from them."""
+        delete_recording(recording=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 #: What can be included in the answer to a transcript.
@@ -122,19 +139,44 @@ def _refusal(name: str, value: str, known: Iterable[str]) -> ValidationError:
     return ValidationError({name: [f"Unknown {name} {value!r}; known: {', '.join(known)}."]})
 
 
-class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
+class TranscriptViewSet(OfWorkspace, EventsMixin, ReadOnlyModelViewSet[Transcript]):
     """How transcripts are doing, and what was said."""
 
     filterset_class = TranscriptFilterSet
     sort_fields = ["created_at", "duration_seconds"]
+    split_by = ("status",)
+    expansions = OF_TRANSCRIPT
+    parser_classes = [ShallowJSONParser]
 
     def get_queryset(self) -> TranscriptQuerySet:
-        transcripts = Transcript.objects.in_workspace(Workspace.objects.default()).with_runs()
+        transcripts = Transcript.objects.in_workspace(self.workspace).with_runs()
         has_content = self.action in ("retrieve", "partial")
         return transcripts if has_content else transcripts.without_content()
 
     def get_serializer_class(self) -> type[BaseSerializer[Transcript]]:
         return SERIALIZERS.get(self.action, TranscriptSerializer)
+
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Have a stored ``recording`` transcribed: 202, or 200 when that was done before."""
+        asked = TranscriptRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = asked.validated_data
+        recordings = Recording.objects.in_workspace(self.workspace).select_related("workspace")
+        answered = request_transcript(
+            recording=get_object_or_404(recordings, pk=wanted["recording"]),
+            engine=wanted["engine"],
+            language=wanted["language"],
+            parameters=wanted["parameters"],
+            priority=JobPriority(wanted["priority"]),
+            created_by=user_of(request),
+        )
+        data = self.get_serializer(self.get_queryset().get(pk=answered.transcript.pk)).data
+        return Response(
+            data,
+            status=status.HTTP_200_OK if answered.is_cached else status.HTTP_202_ACCEPTED,
+            headers={"Location": data["links"]["self"]},
+        )
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Answer a transcript; ``include=seams`` adds the account of every overlap."""
@@ -177,7 +219,7 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
             headers={"Content-Disposition": disposition or "attachment"},
         )
 
-    @action(detail=True, methods=["post"], permission_classes=MAY_CHANGE)
+    @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop the run that is going on; 409 when it is over."""
         transcript = self.get_object()
@@ -186,7 +228,7 @@ class TranscriptViewSet(ReadOnlyModelViewSet[Transcript]):
             raise AlreadyOver(f"the transcript is {run.status} and can no longer be cancelled")
         return Response(self.get_serializer(self.get_queryset().get(pk=pk)).data)
 
-    @action(detail=True, methods=["post"], permission_classes=MAY_CHANGE)
+    @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Have the gaps heard after all; 409 when there are none.
 

@@ -28,6 +28,7 @@ from processing.managers.result import ResultQuerySet, ResultT
 from processing.models import Document, DocumentVersion, Summary, Transcript, Translation
 from processing.services.merging.gap_filling import channel_of, with_corrections
 from processing.services.merging.realignment import JsonObject, realigned
+from processing.webhooks.announcing import announce_correction
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +159,7 @@ def _replaced(
     CacheInvalidator().invalidate_transcript(transcript.pk)
     request_indexing(document)
     renew_results(document, by=by)
+    announce_correction(document)
     return document
 
 

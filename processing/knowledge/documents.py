@@ -15,6 +15,7 @@ from processing.engines.languages import LANGUAGES
 from processing.exceptions import BelongsToTranscript, UnsupportedLanguage
 from processing.models import Document, Topic, Transcript
 from processing.services.files import delete_file
+from processing.webhooks.announcing import announce_document
 
 
 @transaction.atomic
@@ -130,9 +131,13 @@ def settle_job(job: Job) -> None:
     """Say on the document what its job of reading or indexing failed by."""
     pk = UUID(job.payload["document_id"])
     if job.status == JobStatus.FAILED:
-        Document.objects.fail(pk, code=job.error_code, message=job.error_message)
-    elif job.status == JobStatus.CANCELLED:
-        Document.objects.fail(pk, code="cancelled", message="its reading was cancelled")
+        is_over = Document.objects.fail(pk, code=job.error_code, message=job.error_message)
+    else:
+        is_over = job.status == JobStatus.CANCELLED and Document.objects.fail(
+            pk, code="cancelled", message="its reading was cancelled"
+        )
+    if is_over:
+        announce_document(pk)
 
 
 def reopen(job: Job) -> None:

@@ -1,7 +1,7 @@
 """Having summaries, translations and answers made by workers, and what became of them."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -11,6 +11,7 @@ from jobs.choices import JobPriority, JobStatus
 from jobs.models import Job
 from jobs.services.enqueueing import enqueue_job
 from processing.models import Result
+from processing.webhooks.announcing import announce_result
 
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -54,13 +55,24 @@ def result_of(job: Job, model: type[ResultT]) -> ResultT | None:
     return result if result is not None and result.is_active else None
 
 
+@transaction.atomic
+def complete_result(result: Result, **content: Any) -> bool:
+    """Store what was made; False when nobody wants it any more."""
+    model = type(result)
+    if not model.objects.complete(result.pk, **content):  # type: ignore[attr-defined]
+        return False
+    announce_result(model, result.pk)
+    return True
+
+
 def settling(model: type[Result]) -> Callable[[Job], None]:
     """Return the ``settled`` of a job type: what a job failed by, its result failed by."""
 
     def settle(job: Job) -> None:
         results, pk = model.objects, UUID(job.payload["result_id"])  # type: ignore[attr-defined]
         if job.status == JobStatus.FAILED:
-            results.fail(pk, code=job.error_code, message=job.error_message)
+            if results.fail(pk, code=job.error_code, message=job.error_message):
+                announce_result(model, pk)
         elif job.status == JobStatus.CANCELLED:
             results.cancel(pk)
 

@@ -19,6 +19,7 @@ from processing.knowledge.documents import check_language, request_indexing
 from processing.models import Document, Workspace
 from processing.services.files import delete_file, stored_file
 from processing.services.inputs.ingestion import hash_file
+from processing.workspaces.quotas import charge_storage, refuse_over_storage
 
 
 def submit_document(
@@ -36,7 +37,7 @@ def submit_document(
     The same content is stored once: a second time returns the document that exists, under its
     first title; one that could not be read is read again. ``sha256`` spares reading the file
     when the caller hashed it already. Raises ``UnreadableDocument``, ``DocumentTooLarge``,
-    ``UnsupportedLanguage`` or ``StorageFull``, and keeps nothing then.
+    ``UnsupportedLanguage``, ``StorageFull`` or ``QuotaReached``, and keeps nothing then.
     """
     size_bytes = _measured(source)
     check_language(language)
@@ -47,6 +48,7 @@ def submit_document(
     if known is not None:
         _read_again(known, name=name, created_by=created_by)
         return known, False
+    refuse_over_storage(workspace, size_bytes)
     with stored_file(source, f"documents/{uuid4()}") as stored_name, transaction.atomic():
         document, is_new = Document.objects.get_or_create(
             workspace=workspace,
@@ -61,6 +63,7 @@ def submit_document(
             },
         )
         if is_new:
+            charge_storage(workspace, size_bytes)
             _request_reading(document, name=name, created_by=created_by)
         else:  # the same file arrived twice at once, and the other one was first
             delete_file(stored_name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from jobs.models import Work, Worker
-    from processing.models import ChunkTask, Recording
+    from processing.models import ChunkTask, Recording, Workspace
 
 #: In SQL, because they are asked with every claim: the ORM takes ten times as long to say them.
 RUNNING = """
@@ -47,6 +47,9 @@ LIMITS_LOCK = 0x6C696D69
 class ChunkTaskQuerySet(WorkQuerySet["ChunkTask"]):
     def of(self, processing_id: UUID) -> Self:
         return self.filter(processing_id=processing_id)
+
+    def in_workspace(self, workspace: Workspace) -> Self:
+        return self.filter(workspace=workspace)
 
     def of_recording(self, recording: Recording) -> Self:
         return self.filter(processing__transcript__recording=recording)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connections, models
 from django.db.models import Exists, F, OuterRef
-from django.db.models.functions import JSONObject, Now
+from django.db.models.functions import Coalesce, JSONObject, Now
 
 from processing.choices import DocumentKind, DocumentStatus, LinkKind
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from uuid import UUID
 
     from processing.models import (  # noqa: F401  in strings
@@ -84,6 +85,18 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
     def uploaded(self) -> Self:
         return self.filter(kind=DocumentKind.UPLOAD)
+
+    def older_than(self, span: timedelta) -> Self:
+        return self.filter(created_at__lt=Now() - span)
+
+    def at_rest(self) -> Self:
+        """Those that nobody reads or indexes, or waits to."""
+        return self.exclude(status=DocumentStatus.PENDING)
+
+    def total_bytes(self) -> int:
+        """Return the size of the files of these together."""
+        total: int = self.aggregate(total=Coalesce(models.Sum("size_bytes"), 0))["total"]
+        return total
 
     def readable(self) -> Self:
         """Those that say something: transcripts, and uploads that have been read."""

@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import connections, models, transaction
-from django.db.models import Avg, Count, Exists, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Avg, Case, Count, Exists, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Extract, Now
 
 from jobs.choices import JobStatus
 from jobs.exceptions import TooLarge
 from jobs.managers.job import STATISTICS_WINDOW, Percentiles, Spread
-from processing.choices import ACTIVE, READABLE, TERMINAL, TRANSITIONS
+from jobs.services.priority import PATIENCE, PriorityManager
+from processing.choices import ACTIVE, READABLE, TERMINAL, TRANSITIONS, ProcessingStatus
 from processing.engines.base import SAMPLE_RATE
 from processing.managers.transcript import CONTENT
 
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from processing.models import ChunkTask, ProcessingTask, Recording, Transcript  # noqa: F401  named in string annotations
+    from processing.models import (
+        ChunkTask,
+        ProcessingTask,
+        Recording,
+        Transcript,
+        Workspace,
+    )
 
 
 #: In SQL, because it is done for every chunk: the ORM takes ten times as long to say it.
@@ -60,6 +67,24 @@ class ProcessingTaskQuerySet(models.QuerySet["ProcessingTask"]):
 
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)
+
+    def begun(self) -> Self:
+        """Active runs that do not wait for their turn any more."""
+        return self.active().exclude(status=ProcessingStatus.PENDING)
+
+    def due_before(self, processing: ProcessingTask) -> Self:
+        """Runs that wait for their turn, and have it before this one does: by deadline."""
+        patience = Case(*(When(priority=key, then=Value(span)) for key, span in PATIENCE.items()))
+        due_by = PriorityManager().due_by(processing.created_at, processing.priority)
+        waiting = self.filter(status=ProcessingStatus.PENDING).annotate(
+            due_by=models.ExpressionWrapper(
+                F("created_at") + patience, output_field=models.DateTimeField()
+            )
+        )
+        return waiting.filter(Q(due_by__lt=due_by) | Q(due_by=due_by, pk__lt=processing.pk))
+
+    def in_workspace(self, workspace: Workspace) -> Self:
+        return self.filter(transcript__workspace=workspace)
 
     def for_transcript(self, transcript: Transcript) -> Self:
         return self.filter(transcript=transcript)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models.functions import Coalesce, Now
 
 if TYPE_CHECKING:
-    from processing.models import Recording, Workspace  # noqa: F401  named in a string
+    from datetime import timedelta
+    from uuid import UUID
+
+    from processing.models import Recording, Workspace
 
 
 class RecordingQuerySet(models.QuerySet["Recording"]):
@@ -20,6 +24,25 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
 
         transcripts = Transcript.objects.without_content().prefetch_related("processings")
         return self.prefetch_related(models.Prefetch("transcripts", transcripts))
+
+    def older_than(self, span: timedelta) -> Self:
+        return self.filter(created_at__lt=Now() - span)
+
+    def at_rest(self) -> Self:
+        """Those that nobody is transcribing, or waits to."""
+        from processing.models import ProcessingTask  # noqa: PLC0415  it imports this module
+
+        runs = ProcessingTask.objects.filter(transcript__recording=models.OuterRef("pk"))
+        return self.filter(~models.Exists(runs.active()))
+
+    def total_bytes(self) -> int:
+        """Return the size of these files together."""
+        total: int = self.aggregate(total=Coalesce(models.Sum("size_bytes"), 0))["total"]
+        return total
+
+    def locked(self, pk: UUID) -> Recording | None:
+        """Return a recording that nobody deletes until the transaction ends; None if it is gone."""
+        return self.select_for_update(no_key=True).filter(pk=pk).first()
 
     def with_content(self, sha256: str) -> Self:
         return self.filter(sha256=sha256)

@@ -36,10 +36,7 @@ class ResultQuerySet(models.QuerySet[ResultT]):
         return self.filter(document=document)
 
     def in_workspace(self, workspace: Workspace) -> Self:
-        """Those of a workspace; questions have one themselves, all others by their document."""
-        has_document = any(field.name == "document" for field in self.model._meta.fields)
-        path = "document__workspace" if has_document else "workspace"
-        return self.filter(**{path: workspace})
+        return self.filter(workspace=workspace)
 
     def begin(self, pk: UUID, *, engine: str) -> bool:
         """Take a result up, also from a worker that is gone; False when it is over."""

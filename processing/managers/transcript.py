@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
 
 if TYPE_CHECKING:
     from processing.models import Recording, Transcript, Workspace  # noqa: F401  in strings
@@ -16,18 +15,10 @@ CONTENT = ("text", "segments", "gaps", "seams")
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def in_workspace(self, workspace: Workspace) -> Self:
-        return self.filter(recording__workspace=workspace)
+        return self.filter(workspace=workspace)
 
     def of_recording(self, recording: Recording) -> Self:
         return self.filter(recording=recording)
-
-    def in_status(self, *statuses: str) -> Self:
-        """Those whose latest processing, the one that counts, is in one of ``statuses``."""
-        from processing.models import ProcessingTask  # noqa: PLC0415  it imports this module
-
-        runs = ProcessingTask.objects.filter(transcript=OuterRef("pk"))
-        latest = runs.order_by("-created_at", "id").values("status")[:1]
-        return self.annotate(latest_status=Subquery(latest)).filter(latest_status__in=statuses)
 
     def without_document(self) -> Self:
         """Those that can be read, and were before there were documents."""

@@ -66,7 +66,7 @@ class Document(models.Model):
 
     class Meta:
         db_table = "documents"
-        ordering = ["-created_at", "id"]
+        ordering = ["-created_at", "-id"]
         constraints = [
             models.CheckConstraint(
                 name="document_status_known", condition=Q(status__in=DocumentStatus.values)
@@ -83,7 +83,13 @@ class Document(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["workspace", "-created_at", "id"], name="document_list_idx")
+            models.Index(fields=["workspace", "-created_at", "-id"], name="document_list_idx"),
+            models.Index(
+                fields=["workspace"],
+                include=["size_bytes"],
+                name="document_storage_idx",
+                condition=models.Q(kind=DocumentKind.UPLOAD),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,6 @@ from django.db import models
 
 from processing.managers.result import ResultManager
 from processing.models.result import Result
-from processing.models.workspace import Workspace
 
 
 class Question(Result):
@@ -18,9 +17,6 @@ class Question(Result):
     by no language model.
     """
 
-    workspace = models.ForeignKey(
-        Workspace, on_delete=models.CASCADE, db_index=False, related_name="questions"
-    )
     text = models.TextField()
     filters = models.JSONField(default=dict, blank=True)
     answer = models.TextField(blank=True)
@@ -31,9 +27,6 @@ class Question(Result):
 
     class Meta(Result.Meta):
         db_table = "questions"
-        indexes = [
-            models.Index(fields=["workspace", "-created_at", "-id"], name="question_list_idx")
-        ]
 
     def __str__(self) -> str:
         return self.text

@@ -41,7 +41,7 @@ class Recording(models.Model):
 
     class Meta:
         db_table = "recordings"
-        ordering = ["-created_at", "id"]
+        ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["workspace", "sha256"], name="recording_one_per_content"
@@ -51,7 +51,10 @@ class Recording(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["workspace", "-created_at", "id"], name="recording_list_idx")
+            models.Index(fields=["workspace", "-created_at", "-id"], name="recording_list_idx"),
+            models.Index(
+                fields=["workspace"], include=["size_bytes"], name="recording_storage_idx"
+            ),
         ]
 
     def __str__(self) -> str:

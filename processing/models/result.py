@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from jobs.identifiers import uuid7
 from processing.choices import TERMINAL_RESULT, ResultStatus
+from processing.models.workspace import Workspace
 
 
 class Result(models.Model):
@@ -16,6 +17,9 @@ class Result(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
     status = models.CharField(
         max_length=10, choices=ResultStatus.choices, default=ResultStatus.PENDING, editable=False
     )
@@ -49,6 +53,9 @@ class Result(models.Model):
                 name="%(class)s_progress_is_a_share",
                 condition=Q(progress__gte=0, progress__lte=1),
             ),
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "-created_at", "-id"], name="%(class)s_list_idx")
         ]
 
     @property

@@ -42,7 +42,10 @@ class Summary(Result):
                 name="summary_one_active_per_document",
             ),
         ]
-        indexes = [models.Index(fields=["document", "-created_at"], name="summary_latest_idx")]
+        indexes = [
+            *Result.Meta.indexes,
+            models.Index(fields=["document", "-created_at"], name="summary_latest_idx"),
+        ]
 
     def __str__(self) -> str:
         return f"Summary of {self.document}"

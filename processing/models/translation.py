@@ -38,9 +38,10 @@ class Translation(Result):
             ),
         ]
         indexes = [
+            *Result.Meta.indexes,
             models.Index(
                 fields=["document", "language", "-created_at"], name="translation_latest_idx"
-            )
+            ),
         ]
 
     def __str__(self) -> str:

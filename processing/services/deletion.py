@@ -15,6 +15,8 @@ def delete_recording(*, recording: Recording) -> None:
     The files go once the rows are gone. A worker that still transcribes a part of it finds
     its result refused.
     """
+    # First: from here on nobody asks for a transcript of it.
+    Recording.objects.select_for_update().filter(pk=recording.pk).first()
     chunks = ChunkTask.objects.of_recording(recording)
     # Locked in the order of all others: chunks by their keys, then the processing.
     list(chunks.order_by("pk").select_for_update(of=("self",)).values_list("pk"))

@@ -27,6 +27,7 @@ from processing.services.merging.gap_filling import JsonObject, with_corrections
 from processing.services.merging.merger import HeardChunk, Merged, Merger
 from processing.services.merging.suspicion import Energy
 from processing.services.orchestrator import channels_of, discard_chunk_audio, processing_of
+from processing.webhooks.announcing import announce_runs
 
 #: Audio that is missing at the end of a file is a gap when it is more than this.
 TRUNCATION_SECONDS = 1.0
@@ -51,9 +52,10 @@ def merge(job: Job) -> None:
         transaction.on_commit(lambda: discard_chunk_audio(processing.pk), robust=True)
         if processing.failed_chunks and not processing.completed_chunks:
             first = ChunkTask.objects.of(processing.pk).failed().in_order()[0]
-            ProcessingTask.objects.fail(
+            if ProcessingTask.objects.fail(
                 processing.pk, code=first.error_code, message=first.error_message
-            )
+            ):
+                announce_runs([processing.pk])
             return
         segments, gaps = _with_corrections(processing.transcript_id, merged.segments, gaps)
         if not ProcessingTask.objects.finish(processing.pk, is_partial=bool(gaps)):
@@ -76,6 +78,7 @@ def merge(job: Job) -> None:
         for name in sorted(work):  # in one order for all: no two merges wait for each other
             Engine.objects.record_run(name, **work[name])
         CacheInvalidator().invalidate_transcript(processing.transcript_id)
+        announce_runs([processing.pk])
 
 
 def _with_corrections(
@@ -107,7 +110,7 @@ def _joined(processing: ProcessingTask, *, declared_seconds: float | None = None
     for channel in channels_of(processing):
         merged = Merger().merge(_chunks(processing, channel, declared_seconds or 0.0))
         if channel is not None:
-            _label(merged, f"channel {channel + 1}")
+            label_channel(merged, channel)
         joined.segments.extend(merged.segments)
         joined.gaps.extend(merged.gaps)
         joined.seams.extend(merged.seams)
@@ -124,7 +127,7 @@ def _chunks(
     chunks = ChunkTask.objects.of(processing.pk).filter(channel=channel).in_order()
     count = end = 0
     for chunk in chunks.iterator(chunk_size=CHUNKS_AT_ONCE):
-        yield _heard(chunk)
+        yield heard_chunk(chunk)
         count, end = chunk.index + 1, chunk.core_end_sample
     declared = int(declared_seconds * SAMPLE_RATE)
     if end < declared:
@@ -132,8 +135,9 @@ def _chunks(
         yield HeardChunk(count, end, end, declared, declared, None, reason=reason)
 
 
-def _label(merged: Merged, channel: str) -> None:
+def label_channel(merged: Merged, number: int) -> None:
     """Say of each part of a channel which one it is: speakers of two channels are two people."""
+    channel = f"channel {number + 1}"
     for segment in merged.segments:
         speaker = segment.get("speaker")
         segment["speaker"] = f"{channel}: {speaker}" if speaker else channel
@@ -141,7 +145,8 @@ def _label(merged: Merged, channel: str) -> None:
         gap["reason"] = f"{channel}: {gap['reason']}"
 
 
-def _heard(chunk: ChunkTask) -> HeardChunk:
+def heard_chunk(chunk: ChunkTask) -> HeardChunk:
+    """Return a chunk as it is joined: what was heard, or why nothing was."""
     reason = NOT_HEARD_YET
     if chunk.status in (JobStatus.FAILED, JobStatus.CANCELLED):
         reason = f"{chunk.error_code or 'cancelled'}: {chunk.error_message}".rstrip(": ")

@@ -23,6 +23,7 @@ from processing.exceptions import ENGINE_FAULTS
 from processing.models import ChunkTask, Engine, ProcessingTask
 from processing.services.files import delete_file
 from processing.services.requesting import engines_after, enqueue_step, question
+from processing.webhooks.announcing import announce_runs
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +137,7 @@ def settle_job(job: Job) -> None:
     else:
         is_over = job.status == JobStatus.CANCELLED and ProcessingTask.objects.cancel(processing_id)
     if is_over:
+        announce_runs([processing_id])
         transaction.on_commit(lambda: _drop_chunks(processing_id), robust=True)
 
 
@@ -144,10 +146,12 @@ def cancel_processing(processing: ProcessingTask) -> bool:
     return bool(cancel_processings([processing]))
 
 
+@transaction.atomic
 def cancel_processings(processings: Iterable[ProcessingTask]) -> list[UUID]:
     """Stop many runs at once; return the ids of those that were not over."""
     runs = {processing.pk: processing for processing in processings}
     cancelled = ProcessingTask.objects.filter(pk__in=runs).cancel_all()
+    announce_runs(cancelled)
     # After the commit: no row of a run is locked while its jobs and chunks are.
     transaction.on_commit(lambda: _drop_work([runs[pk] for pk in cancelled]), robust=True)
     return cancelled

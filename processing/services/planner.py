@@ -16,6 +16,7 @@ from processing.audio.decode import decode
 from processing.audio.flac import encode_flac
 from processing.audio.splitter import Cut, PauseSplitter
 from processing.choices import ProcessingStatus
+from processing.engines.base import SAMPLE_RATE
 from processing.engines.registry import get_engine
 from processing.models import ChunkTask, Engine, ProcessingTask
 from processing.services.files import delete_file, stored_file
@@ -29,6 +30,7 @@ from processing.services.orchestrator import (
     queue_of,
 )
 from processing.services.requesting import question
+from processing.workspaces.quotas import charge_rest, take_turn
 
 
 class _NoLongerWanted(Exception):
@@ -38,12 +40,15 @@ class _NoLongerWanted(Exception):
 def plan(job: Job) -> None:
     """Cut the recording and commit each chunk as soon as it is cut.
 
-    Idempotent: run again, it cuts at the same places and keeps the chunks that exist.
+    Raises ``Postponed`` until it is the run's turn in its workspace. Idempotent: run again, it
+    cuts at the same places and keeps the chunks that exist.
     """
     processing = processing_of(job)
     target_seconds = recommended(processing).target_seconds
-    if not ProcessingTask.objects.split(processing.pk, chunk_seconds=target_seconds):
-        return
+    with transaction.atomic():
+        take_turn(processing)
+        if not ProcessingTask.objects.split(processing.pk, chunk_seconds=target_seconds):
+            return
     processing.refresh_from_db(fields=["chunk_seconds"])
     existing = set(ChunkTask.objects.of(processing.pk).values_list("index", flat=True))
     total_chunks = total_samples = 0
@@ -60,6 +65,7 @@ def plan(job: Job) -> None:
     except _NoLongerWanted:
         delete_file(chunk_directory(processing.pk))  # it was made for the one nobody wants
         return
+    charge_rest(processing.transcript_id, heard_seconds=total_samples / SAMPLE_RATE)
     with transaction.atomic():
         if ProcessingTask.objects.process(
             processing.pk, total_chunks=total_chunks, total_samples=total_samples

@@ -16,8 +16,15 @@ from jobs.services.enqueueing import enqueue_job
 from processing.choices import TRANSCRIPTION_JOB, ProcessingStatus
 from processing.engines.base import AUTO, SpeechEngine
 from processing.engines.registry import get_engine
-from processing.exceptions import NoGaps, UnknownEngine, UnknownParameter, UnsupportedLanguage
+from processing.exceptions import (
+    NoGaps,
+    UnknownEngine,
+    UnknownParameter,
+    UnreadableAudio,
+    UnsupportedLanguage,
+)
 from processing.models import ProcessingTask, Recording, Transcript, Workspace
+from processing.workspaces.quotas import charge_run
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +66,8 @@ def request_transcript(
 
     A request that was answered in full ends here. One that failed, was cancelled or has gaps
     is run again, and chunks that were heard before are not heard again. Raises
-    ``UnknownEngine``, ``UnsupportedLanguage`` or ``UnknownParameter``.
+    ``UnknownEngine``, ``UnsupportedLanguage`` or ``UnknownParameter``, and ``QuotaReached`` for
+    one that was not heard before; nothing is kept then.
     """
     parameters = dict(parameters or {})
     speech_engine, language = choose_engine(
@@ -74,9 +82,12 @@ def request_transcript(
         question(speech_engine, language, parameters) | {"parameters": parameters},
     )
     with transaction.atomic():
+        if Recording.objects.locked(recording.pk) is None:
+            raise UnreadableAudio("the recording was deleted meanwhile")
         Transcript.objects.get_or_create(
             cache_key=cache_key,
             defaults={
+                "workspace_id": recording.workspace_id,
                 "recording": recording,
                 "engine": speech_engine.name,
                 "language": language,
@@ -84,6 +95,7 @@ def request_transcript(
             },
         )
         transcript = Transcript.objects.select_for_update().get(cache_key=cache_key)
+        transcript.recording = recording
         latest = ProcessingTask.objects.for_transcript(transcript).first()
         if latest is not None and latest.status == ProcessingStatus.COMPLETED:
             return TranscriptRequest(transcript, latest, is_cached=True, is_started=False)
@@ -96,6 +108,7 @@ def request_transcript(
             chunk_seconds=ProcessingTask.objects.chunk_seconds_of(transcript),
         )
         enqueue_step(TRANSCRIPTION_JOB, started, created_by=created_by)
+        charge_run(started)
     return TranscriptRequest(transcript, started, is_cached=False, is_started=True)
 
 
@@ -125,13 +138,16 @@ def choose_engine(
     *,
     workspace: Workspace | None = None,
 ) -> tuple[SpeechEngine, str]:
-    """Return the engine and the language a request means; the first of each when it names none.
+    """Return the engine and the language a request means.
 
-    Raises ``UnknownEngine``, ``UnsupportedLanguage`` or ``UnknownParameter``.
+    Where it names none: the first engine of the workspace, and the workspace's language if that
+    engine understands it, else the first that it does. Raises ``UnknownEngine``,
+    ``UnsupportedLanguage`` or ``UnknownParameter``.
     """
     preferred = workspace.engines[0] if workspace is not None and workspace.engines else ""
     speech_engine = get_engine(engine or preferred or settings.ENGINE)
-    language = language or speech_engine.languages[0]
+    own = workspace.language if workspace is not None else ""
+    language = language or (own if own in speech_engine.languages else speech_engine.languages[0])
     if language not in speech_engine.languages:
         known = ", ".join(speech_engine.languages)
         raise UnsupportedLanguage(

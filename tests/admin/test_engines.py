@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from processing.engines.remote import breaker_of, guards_of
-from processing.models import Engine, Workspace
+from processing.models import Engine, Membership, Workspace
 from processing.providers.breaker import CircuitStatus
 from processing.providers.rate_limit import RateLimiter
 from tests.api.test_engines import KEY, PROVIDER, away, provider
@@ -177,7 +177,8 @@ def test_who_may_only_look_trips_nothing(
 
 def save(client: Client, workspace: Workspace, **fields: str) -> Any:
     address = reverse("admin:processing_workspace_change", args=[workspace.pk])
-    return client.post(address, {"name": workspace.name, **fields})
+    members = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    return client.post(address, {"name": workspace.name, **members, **fields})
 
 
 def test_workspace_has_engines_in_an_order(admin_client: Client) -> None:
@@ -229,6 +230,7 @@ def test_workspace_is_shown_to_who_may_only_look(
     viewer.user_permissions.add(Permission.objects.get(codename="view_workspace"))
     client.force_login(viewer)
     workspace = WorkspaceFactory.create(engines=["sphinx"])
+    Membership.objects.create(workspace=workspace, user=viewer)
 
     response = client.get(reverse("admin:processing_workspace_change", args=[workspace.pk]))
 

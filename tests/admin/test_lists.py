@@ -9,7 +9,16 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.models import Job, Worker
-from processing.models import ChunkTask, Engine, ProcessingTask, Recording, Transcript, Workspace
+from processing.models import (
+    ChunkTask,
+    Engine,
+    ProcessingTask,
+    Recording,
+    Transcript,
+    Webhook,
+    WebhookDelivery,
+    Workspace,
+)
 from tests.factories.jobs import JobFactory, WorkerFactory
 from tests.factories.processing import (
     ChunkTaskFactory,
@@ -18,6 +27,7 @@ from tests.factories.processing import (
     TranscriptFactory,
     WorkspaceFactory,
 )
+from tests.factories.webhooks import WebhookDeliveryFactory, WebhookFactory
 from tests.queries import queries_of
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +46,8 @@ MACHINE_OWNED: list[tuple[Any, Callable[[], Any]]] = [
     (ProcessingTask, lambda: ProcessingTaskFactory.create(processing=True)),
     (ChunkTask, lambda: ChunkTaskFactory.create(failed=True)),
     (Engine, engine),
+    (Webhook, WebhookFactory.create),
+    (WebhookDelivery, WebhookDeliveryFactory.create),
 ]
 ALL: list[tuple[Any, Callable[[], Any]]] = [
     *MACHINE_OWNED,
@@ -139,7 +151,9 @@ def test_a_workspace_that_is_not_there_yet_shows_no_time_of_creation(
 def test_workspace_keeps_the_slug_it_was_given(admin_client: Client) -> None:
     workspace = WorkspaceFactory.create()
 
-    admin_client.post(page(Workspace, "change", workspace.pk), {"name": "New", "slug": "new"})
+    form = {"name": "New", "slug": "new"}
+    form |= {f"memberships-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    admin_client.post(page(Workspace, "change", workspace.pk), form)
 
     slug = workspace.slug
     workspace.refresh_from_db()

@@ -232,14 +232,24 @@ def test_engines_are_not_changed_here(api: APIClient, method: str) -> None:
     assert_problem(response, 405, "method_not_allowed")
 
 
-def test_engines_are_for_who_may_see_them(django_user_model: type[User]) -> None:
-    client = APIClient()
-    client.force_authenticate(django_user_model.objects.create_user("viewer", is_staff=True))
+def test_engines_are_for_members(viewer: APIClient, django_user_model: type[User]) -> None:
+    stranger = APIClient()
+    stranger.force_authenticate(django_user_model.objects.create_user("stranger", is_staff=True))
 
-    assert_problem(client.get(ENGINES), 403, "permission_denied")
+    assert viewer.get(ENGINES).status_code == 200
+    assert_problem(stranger.get(ENGINES), 403, "no_workspace")
+
+
+def test_what_an_engine_failed_at_is_told_to_members_by_its_code(viewer: APIClient) -> None:
+    Engine.objects.record_failure("scripted", code="bad_answer", message="of another workspace")
+
+    failure = viewer.get(f"{ENGINES}scripted/").json()["last_failure"]
+
+    assert (failure["code"], failure["message"]) == ("bad_answer", None)
 
 
 def test_list_asks_the_database_as_often_for_many_as_for_one(api: APIClient) -> None:
+    api.get(ENGINES)  # makes the default workspace
     few = queries_of(lambda: api.get(ENGINES))
 
     for number in range(5):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from jobs.choices import JobStatus
@@ -176,21 +176,17 @@ def test_question_is_deleted_with_its_work(api: APIClient) -> None:
     assert Job.objects.about(question.pk).get().status == JobStatus.CANCELLED
 
 
-def test_staff_who_may_only_view_ask_and_change_nothing() -> None:
-    staff = User.objects.create_user("staff", is_staff=True)
-    staff.user_permissions.add(Permission.objects.get(codename="view_question"))
-    client = APIClient()
-    client.force_authenticate(staff)
+def test_viewers_ask_and_change_nothing(viewer: APIClient) -> None:
     question = QuestionFactory.create(completed=True)
 
-    assert client.get(f"{QUESTIONS}{question.pk}/").status_code == 200
-    assert post(client, text="Why?").status_code == 403
-    assert client.post(f"{QUESTIONS}{question.pk}/cancel/").status_code == 403
-    assert client.delete(f"{QUESTIONS}{question.pk}/").status_code == 403
-    assert names(heard(client, question)) == ["done"]
+    assert viewer.get(f"{QUESTIONS}{question.pk}/").status_code == 200
+    assert post(viewer, text="Why?").status_code == 403
+    assert viewer.post(f"{QUESTIONS}{question.pk}/cancel/").status_code == 403
+    assert viewer.delete(f"{QUESTIONS}{question.pk}/").status_code == 403
+    assert names(heard(viewer, question)) == ["done"]
 
 
-def test_staff_without_a_permission_hear_nothing() -> None:
+def test_who_is_in_no_workspace_hears_nothing() -> None:
     client = APIClient()
     client.force_authenticate(User.objects.create_user("staff", is_staff=True))
     question = QuestionFactory.create(completed=True)
@@ -267,7 +263,9 @@ def test_listener_without_a_place_hears_what_there_is_and_comes_again(
     assert len(first) == len(second) == 2  # the pause before the next try, and a piece
 
 
-def test_listener_that_goes_leaves_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listener_that_goes_leaves_its_place(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     places = BoundedSemaphore(1)
     monkeypatch.setattr(questions, "_places", places)
     question = QuestionFactory.create(begun=True)
@@ -275,12 +273,13 @@ def test_listener_that_goes_leaves_its_place(monkeypatch: pytest.MonkeyPatch) ->
     stream.begin()
     stream.write("The ")
     stream.end()
-    listener = questions.server_sent(question.pk, "")
+    response: Any = api.get(f"{QUESTIONS}{question.pk}/stream/")
+    listener = iter(response.streaming_content)
     next(listener)
     next(listener)
     was_free = places.acquire(blocking=False)
 
-    listener.close()
+    response.close()
 
     assert not was_free
     assert places.acquire(blocking=False)

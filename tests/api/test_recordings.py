@@ -8,6 +8,8 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import TestCase
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from jobs.choices import JobPriority
@@ -319,23 +321,74 @@ def test_without_a_login_nothing_is_answered(client: Any) -> None:
     response = client.get(RECORDINGS)
 
     assert_problem(response, 401, "not_authenticated")
-    assert response["WWW-Authenticate"].startswith("Basic")
+    assert response["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_who_is_not_staff_is_refused(django_user_model: type[User]) -> None:
+def test_who_is_no_member_is_refused(django_user_model: type[User]) -> None:
     client = APIClient()
     client.force_authenticate(django_user_model.objects.create_user("guest"))
 
-    assert_problem(client.get(RECORDINGS), 403, "permission_denied")
+    assert_problem(client.get(RECORDINGS), 403, "no_workspace")
 
 
-@pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_recordings_are_not_changed_here(api: APIClient, method: str) -> None:
+def test_recordings_are_not_replaced(api: APIClient) -> None:
     recording = RecordingFactory.create()
 
-    response = getattr(api, method)(f"{RECORDINGS}{recording.pk}/")
+    response = api.put(f"{RECORDINGS}{recording.pk}/")
 
     assert_problem(response, 405, "method_not_allowed")
+
+
+def test_recording_is_deleted_with_all_that_came_of_it(
+    api: APIClient, stored_files: Callable[[], set[Path]]
+) -> None:
+    transcript = TranscriptFactory.create(completed=True)
+
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        response = api.delete(f"{RECORDINGS}{transcript.recording_id}/")
+
+    assert response.status_code == 204
+    assert not Transcript.objects.exists()
+    assert Path(transcript.recording.file.path) not in stored_files()
+
+
+def test_stored_recording_is_transcribed_again_by_another_engine(api: APIClient) -> None:
+    transcript = TranscriptFactory.create(completed=True)
+    asked = {"recording": str(transcript.recording_id), "engine": "sphinx"}
+
+    response = api.post("/api/v1/transcripts/", asked, format="json")
+
+    body = response.json()
+    assert response.status_code == 202
+    assert response.headers["Location"] == body["links"]["self"]
+    assert (body["engine"], body["status"]) == ("sphinx", "PENDING")
+    assert Transcript.objects.count() == 2
+
+
+def test_transcript_that_is_there_is_answered_at_once(api: APIClient) -> None:
+    recording = RecordingFactory.create()
+    asked = {"recording": str(recording.pk), "engine": "scripted"}
+    first = api.post("/api/v1/transcripts/", asked, format="json").json()
+    ProcessingTask.objects.update(status="COMPLETED", completed_at=timezone.now())
+
+    response = api.post("/api/v1/transcripts/", asked, format="json")
+
+    assert (response.status_code, response.json()["id"]) == (200, first["id"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ({}, 400, "invalid"),
+        ({"recording": "x"}, 400, "invalid"),
+        ({"recording": str(UUID(int=0))}, 404, "not_found"),
+    ],
+    ids=["nothing", "no id", "not there"],
+)
+def test_request_for_no_recording_is_refused(
+    api: APIClient, asked: dict[str, str], status: int, code: str
+) -> None:
+    assert_problem(api.post("/api/v1/transcripts/", asked, format="json"), status, code)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,14 +55,17 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imported_modules(path: Path) -> Iterator[str]:
-    """Yield what a file imports, also inside functions and under TYPE_CHECKING."""
+@cache
+def imported_modules(path: Path) -> tuple[str, ...]:
+    """Return what a file imports, also inside functions and under TYPE_CHECKING."""
+    modules: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            modules += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name_of(path)} imports relatively"
-            yield node.module or ""
+            modules.append(node.module or "")
+    return tuple(modules)
 
 
 def handled_types(path: Path) -> Iterator[str]:

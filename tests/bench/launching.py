@@ -31,14 +31,18 @@ VARIABLE = "LONGHAND_VAR"
 
 
 def launch(
-    suite: str, *, settings: str, prepare: Callable[[Path], dict[str, str]] = lambda _: {}
+    suite: str,
+    *,
+    settings: str,
+    prepare: Callable[[Path], dict[str, str]] = lambda _: {},
+    install: Callable[[], None] = environment.install,
 ) -> None:
     """Run the module ``suite`` with our arguments, once the peers are installed; exit as it did.
 
     ``prepare`` makes what its processes share, in the directory it is given, and returns what
     else is in their environment.
     """
-    environment.install()
+    install()
     root = Path(tempfile.mkdtemp(prefix="longhand-bench-"))
     memory = root
     try:

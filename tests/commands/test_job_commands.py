@@ -404,9 +404,7 @@ def test_enqueue_says_when_no_live_worker_serves_the_queue() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        pytest.param(
-            ["NOBODY"], "INDEXING, MERGE, PROBE, PURGE_JOBS, QUESTION_PROCESSING", id="type"
-        ),
+        pytest.param(["NOBODY"], "INDEXING, MERGE, PROBE, PURGE_DELIVERIES, PURGE_JOBS", id="type"),
         pytest.param(["PROBE", "--payload", "{"], "this is not JSON", id="no JSON"),
         pytest.param(["PROBE", "--payload", "[]"], "not an object", id="no object"),
         pytest.param(["PROBE", "--payload", '{"a": NaN}'], "not JSON", id="NaN"),

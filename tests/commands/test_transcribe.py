@@ -26,7 +26,13 @@ from processing.choices import ProcessingStatus
 from processing.management.commands.demo import normalized
 from processing.models import ChunkTask, ProcessingTask, Recording, Transcript
 from tests.audio import make_scripted_audio, write_wav
-from tests.processes import environment, manage, processes_of_this_test, worker_pool
+from tests.processes import (
+    environment,
+    manage,
+    manage_here,
+    processes_of_this_test,
+    worker_pool,
+)
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,10 +77,10 @@ def test_the_transcript_alone_is_on_standard_output() -> None:
     assert "No worker is running; starting some" in done.stderr
 
 
-def test_a_second_time_comes_from_the_cache() -> None:
-    first = manage("transcribe", str(RIVER))
+def test_a_second_time_comes_from_the_cache(short: Path) -> None:
+    first = manage("transcribe", str(short))
 
-    second = manage("transcribe", str(RIVER))
+    second = manage("transcribe", str(short))
 
     assert (second.returncode, second.stdout) == (0, first.stdout)
     assert "from the cache" in second.stderr
@@ -82,8 +88,8 @@ def test_a_second_time_comes_from_the_cache() -> None:
     assert ProcessingTask.objects.count() == 1
 
 
-def test_json_has_words_with_times_on_the_recordings_clock() -> None:
-    done = manage("transcribe", str(RIVER), "--format", "json")
+def test_json_has_words_with_times_on_the_recordings_clock(short: Path) -> None:
+    done = manage("transcribe", str(short), "--format", "json")
 
     document = json.loads(done.stdout)
     words = [word for segment in document["segments"] for word in segment["words"]]
@@ -107,24 +113,24 @@ def test_every_format_is_heard(short: Path, tmp_path: Path) -> None:
     assert beginnings == [BEGINNING] * len(paths)
 
 
-def test_no_wait_prints_the_id_and_the_work_is_done_later() -> None:
-    queued = manage("transcribe", "--no-wait", str(RIVER))
+def test_no_wait_prints_the_id_and_the_work_is_done_later(short: Path) -> None:
+    queued = manage("transcribe", "--no-wait", str(short))
 
     transcript = Transcript.objects.get(pk=queued.stdout.strip())
     assert queued.returncode == 0
     assert "No worker is running yet" in queued.stderr
-    with worker_pool():
+    with worker_pool(ENGINE="sphinx"):
         wait_for(lambda: not transcript.processings.get().is_active)
     assert transcript.processings.get().status == ProcessingStatus.COMPLETED
 
 
-def test_several_files_are_written_in_the_order_given(tmp_path: Path) -> None:
+def test_several_files_are_written_in_the_order_given(short: Path, tmp_path: Path) -> None:
     silence = write_wav(tmp_path / "silence.wav", np.zeros(16_000, np.int16))
 
-    done = manage("transcribe", str(silence), str(RIVER))
+    done = manage("transcribe", str(silence), str(short))
 
     assert done.returncode == 0
-    assert normalized(done.stdout) == normalized(RIVER.with_suffix(".txt").read_text())
+    assert [line[: len(BEGINNING)] for line in done.stdout.splitlines()] == ["", BEGINNING]
 
 
 @pytest.mark.parametrize(
@@ -137,10 +143,13 @@ def test_several_files_are_written_in_the_order_given(tmp_path: Path) -> None:
         pytest.param("-dash.opus", id="dash"),
     ],
 )
-def test_a_file_is_its_content_whatever_it_is_called(name: str, tmp_path: Path) -> None:
+def test_a_file_is_its_content_whatever_it_is_called(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / name).write_bytes(RIVER.read_bytes())
+    monkeypatch.chdir(tmp_path)
 
-    done = manage("transcribe", "--no-wait", "--", name, cwd=tmp_path)
+    done = manage_here("transcribe", "--no-wait", "--", name)
 
     assert done.returncode == 0
     assert Recording.objects.get().name == name.replace("\n", " ")
@@ -159,7 +168,7 @@ def test_json_of_several_files_is_one_line_each_with_the_files_name(
 
 
 def test_subtitles_of_several_files_are_wrong_usage(short: Path) -> None:
-    done = manage("transcribe", "--format", "srt", str(short), str(RIVER))
+    done = manage_here("transcribe", "--format", "srt", str(short), str(RIVER))
 
     assert done.returncode == 2
     assert "srt holds one recording" in done.stderr
@@ -202,7 +211,7 @@ def test_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
 def test_a_directory_without_recordings_is_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "agenda.txt").write_text("Welcome.")
 
-    done = manage("transcribe", str(tmp_path))
+    done = manage_here("transcribe", str(tmp_path))
 
     assert done.returncode == 2
     assert "Is a directory without recordings" in done.stderr
@@ -317,7 +326,7 @@ def test_a_url_is_fetched_and_transcribed(short: Path, tmp_path: Path) -> None:
 
 
 def test_a_url_of_this_machine_is_refused_unless_it_is_allowed() -> None:
-    done = manage("transcribe", "http://localhost/secret.wav")
+    done = manage_here("transcribe", "http://localhost/secret.wav")
 
     assert done.returncode == 1
     assert "localhost is not on the public internet" in done.stderr
@@ -336,7 +345,7 @@ def test_a_url_of_this_machine_is_refused_unless_it_is_allowed() -> None:
     ],
 )
 def test_wrong_usage_stores_nothing(arguments: list[str], reason: str) -> None:
-    done = manage("transcribe", *arguments, str(RIVER))
+    done = manage_here("transcribe", *arguments, str(RIVER))
 
     assert done.returncode == 2
     assert reason in done.stderr
@@ -344,7 +353,7 @@ def test_wrong_usage_stores_nothing(arguments: list[str], reason: str) -> None:
 
 
 def test_an_unknown_engine_is_wrong_usage_and_stores_nothing() -> None:
-    done = manage("transcribe", "--engine", "nonesuch", str(RIVER))
+    done = manage_here("transcribe", "--engine", "nonesuch", str(RIVER))
 
     assert done.returncode == 2
     assert "unknown engine 'nonesuch'" in done.stderr
@@ -352,14 +361,14 @@ def test_an_unknown_engine_is_wrong_usage_and_stores_nothing() -> None:
 
 
 def test_a_language_the_engine_does_not_know_is_wrong_usage() -> None:
-    done = manage("transcribe", "--language", "tlh", str(RIVER))
+    done = manage_here("transcribe", "--language", "tlh", str(RIVER))
 
     assert done.returncode == 2
     assert "sphinx does not understand 'tlh'; it knows en" in done.stderr
 
 
 def test_a_parameter_that_the_engine_does_not_have_is_wrong_usage_and_stores_nothing() -> None:
-    done = manage("transcribe", "--prompt", "at the harbour", str(RIVER))
+    done = manage_here("transcribe", "--prompt", "at the harbour", str(RIVER))
 
     assert done.returncode == 2
     assert "sphinx has no parameter prompt; it knows channels" in done.stderr
@@ -376,7 +385,7 @@ def test_channels_heard_by_themselves_are_labelled(short: Path) -> None:
 
 
 def test_an_unknown_format_is_wrong_usage() -> None:
-    done = manage("transcribe", "--format", "docx", str(RIVER))
+    done = manage_here("transcribe", "--format", "docx", str(RIVER))
 
     assert done.returncode == 2
 
@@ -468,7 +477,7 @@ def test_a_truncated_wav_is_heard_to_its_end_and_the_rest_is_a_gap(tmp_path: Pat
 def test_junk_behind_the_sound_of_a_wav_costs_nothing(tmp_path: Path) -> None:
     audio = make_scripted_audio(tmp_path, 5.0)
     with audio.path.open("ab") as file:
-        file.write(bytes(200_000_000))
+        file.write(bytes(20_000_000))
 
     done = manage("transcribe", str(audio.path))
 
@@ -542,7 +551,7 @@ def test_an_interrupt_cancels_the_run_and_leaves_no_process(tmp_path: Path) -> N
 
 def test_an_interrupt_can_leave_the_run_to_other_workers() -> None:
     with (
-        worker_pool(),
+        worker_pool(ENGINE="sphinx"),
         subprocess.Popen(
             [
                 *(sys.executable, "manage.py", "transcribe", str(DEMO / "longhand.flac")),

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from processing.models import ProcessingTask, Recording, Transcript, Workspace
 from tests.factories.audio import wav_bytes
-from tests.processes import environment, manage
+from tests.processes import environment, manage, manage_here
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,10 +111,13 @@ def test_a_kill_between_two_steps_loses_and_doubles_nothing(tmp_path: Path) -> N
 
 
 def test_several_watchers_of_one_folder_hand_each_file_in_once(tmp_path: Path) -> None:
+    moved = [f"done/{number}.wav" for number in range(12)]
+    moved += ["rejected/agenda.txt", "rejected/agenda.txt.txt"]
+
     with watching(tmp_path) as first, watching(tmp_path) as second:
         hashes = fill(tmp_path, 12)
         (tmp_path / "agenda.txt").write_text("This is not audio.")
-        wait_for(lambda: not [name for name in names(tmp_path) if "/" not in name])
+        wait_for(lambda: names(tmp_path) == sorted(moved))
         ends = []
         for process in (first, second):
             process.send_signal(signal.SIGINT)
@@ -123,8 +126,7 @@ def test_several_watchers_of_one_folder_hand_each_file_in_once(tmp_path: Path) -
 
     assert ends == [0, 0]
     assert_each_once(hashes)
-    assert names(tmp_path / "done") == sorted(f"{number}.wav" for number in range(12))
-    assert names(tmp_path / "rejected") == ["agenda.txt", "agenda.txt.txt"]
+    assert names(tmp_path) == sorted(moved)
 
 
 def test_once_takes_what_is_there_and_says_what_it_refused(tmp_path: Path) -> None:
@@ -208,7 +210,7 @@ def test_wrong_usage_hands_nothing_in(arguments: list[str], reason: str, tmp_pat
     fill(tmp_path, 1)
     given = [a.format(folder=tmp_path, media=settings.MEDIA_ROOT) for a in arguments]
 
-    done = manage("watch", "--once", *given)
+    done = manage_here("watch", "--once", *given)
 
     assert done.returncode == 2
     assert reason in done.stderr

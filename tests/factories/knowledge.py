@@ -160,6 +160,7 @@ class TranslationFactory(DjangoModelFactory[Translation]):
         cancelled = factory.Trait(status=ResultStatus.CANCELLED, completed_at=from_now())
 
     document = factory.SubFactory(DocumentFactory, spoken=True)
+    workspace = factory.LazyAttribute(lambda row: row.document.workspace)
     document_version = factory.LazyAttribute(lambda row: row.document.version)
     language = "de"
 
@@ -239,5 +240,6 @@ class SummaryFactory(DjangoModelFactory[Summary]):
         cancelled = factory.Trait(status=ResultStatus.CANCELLED, completed_at=from_now())
 
     document = factory.SubFactory(DocumentFactory)
+    workspace = factory.LazyAttribute(lambda row: row.document.workspace)
     document_version = factory.LazyAttribute(lambda row: row.document.version)
     language = factory.LazyAttribute(lambda row: row.document.language)

@@ -114,6 +114,7 @@ class TranscriptFactory(DjangoModelFactory[Transcript]):
         cancelled = factory.Trait(run__cancelled=True)
 
     recording = factory.SubFactory(RecordingFactory)
+    workspace = factory.LazyAttribute(lambda row: row.recording.workspace)
     engine = "scripted"
     language = "en"
     cache_key = factory.LazyFunction(lambda: f"transcript:{uuid4().hex}")

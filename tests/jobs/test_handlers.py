@@ -6,7 +6,7 @@ from jobs import handlers
 from jobs.exceptions import NotRequeueable, PermanentError, UnknownJobType
 from jobs.handlers import JobHandler, WorkSource
 from jobs.models import Job
-from processing.models import ChunkTask
+from processing.models import ChunkTask, WebhookDelivery
 from tests.factories.jobs import JobFactory
 from tests.jobs.conftest import QUEUE, Register
 
@@ -44,7 +44,7 @@ def test_queues_are_looked_at_in_the_order_of_their_registration(register: Regis
 def test_each_kind_of_row_is_named_once(register: Register) -> None:
     register(lambda job: None)
 
-    assert handlers.work_models() == (Job, ChunkTask)
+    assert handlers.work_models() == (Job, ChunkTask, WebhookDelivery)
 
 
 def test_only_the_queue_of_chunks_is_heavy() -> None:

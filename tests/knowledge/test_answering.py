@@ -17,7 +17,8 @@ from jobs.services.runner import JobRunner
 from processing.choices import QUESTION_QUEUE, ResultStatus
 from processing.knowledge.asking.answers import NO_CITATION, ask
 from processing.knowledge.asking.prompts import NOT_FOUND
-from processing.knowledge.asking.streaming import DELTA, DONE, FAILED, RESTART, Event, listen
+from processing.knowledge.asking.streaming import DELTA, listen
+from processing.live.events import DONE, FAILED, RESTART, Event
 from processing.models import Question, Workspace
 from tests.caching.servers import OwnRedis
 from tests.factories.jobs import WorkerFactory

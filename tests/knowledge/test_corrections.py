@@ -289,6 +289,7 @@ def test_translations_are_made_anew_and_those_under_way_are_stopped(
 
 def test_a_summary_is_made_anew(transcript: Transcript) -> None:
     Summary.objects.create(
+        workspace=transcript.workspace,
         document=transcript.document,
         status=ResultStatus.COMPLETED,
         completed_at=transcript.created_at,

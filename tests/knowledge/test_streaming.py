@@ -16,15 +16,11 @@ from pytest_django import Settings
 from processing.knowledge.asking import streaming
 from processing.knowledge.asking.streaming import (
     DELTA,
-    DONE,
-    FAILED,
-    HEARTBEAT,
-    RESTART,
     AnswerStream,
-    Event,
     listen,
     stream_name,
 )
+from processing.live.events import DONE, FAILED, HEARTBEAT, RESTART, Event
 from processing.models import Question
 from tests.caching.servers import OwnRedis
 from tests.factories.knowledge import QuestionFactory

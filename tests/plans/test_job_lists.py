@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 from jobs.api.ordering import Place, Sort
 from jobs.api.totals import EXACT_LIMIT
 from jobs.models import Job
+from tests.plans.filling import emptied, filling
 from tests.queries import queries_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("many_jobs")]
@@ -48,7 +49,7 @@ INSERT INTO processing_jobs (
     workspace_id, subject_id, created_by_id
 )
 SELECT
-    gen_random_uuid(), 'transcription', status,
+    lpad(n::text, 32, '0')::uuid, 'transcription', status,
     CASE WHEN n BETWEEN 2401 AND 2430 THEN 'RETIRED' WHEN n %% 50 = 0 THEN 'MERGE'
         ELSE 'TRANSCRIPTION' END,
     '{}', CASE WHEN n %% 1000 = 7 THEN 4 ELSE 2 END, 0, 3, 0,
@@ -57,7 +58,8 @@ SELECT
     CASE WHEN status IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN at + interval '1 minute' END,
     CASE WHEN n BETWEEN 2501 AND 2530 THEN %(rare_workspace)s
         WHEN n <= %(count)s / 5 THEN %(old_workspace)s ELSE %(common_workspace)s END::uuid,
-    CASE WHEN n BETWEEN 2701 AND 2710 THEN %(rare_subject)s::uuid ELSE gen_random_uuid() END,
+    CASE WHEN n BETWEEN 2701 AND 2710 THEN %(rare_subject)s::uuid
+        ELSE lpad(n::text, 32, 'a')::uuid END,
     CASE WHEN n BETWEEN 2601 AND 2630 THEN %(owner_id)s END
 FROM (
     SELECT
@@ -79,7 +81,8 @@ FROM (
 @pytest.fixture(scope="module")
 def many_jobs(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """A table as it is after a while; made once, because no test here changes it."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
+    tables = ("job_dependencies", "processing_jobs")
+    with django_db_blocker.unblock():
         owner = User.objects.create(pk=OWNER_ID, username="owner")
         parameters: dict[str, Any] = {
             "count": ROW_COUNT,
@@ -89,14 +92,13 @@ def many_jobs(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
             "rare_subject": RARE_SUBJECT,
             "owner_id": OWNER_ID,
         }
-        cursor.execute(FILL, parameters)
-        cursor.execute("VACUUM ANALYZE processing_jobs")
+        with filling(*tables) as cursor:
+            cursor.execute(FILL, parameters)
     try:
         yield
     finally:
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute("TRUNCATE processing_jobs CASCADE")
-            cursor.execute("ANALYZE processing_jobs")
+        with django_db_blocker.unblock():
+            emptied(*tables)
             owner.delete()
 
 

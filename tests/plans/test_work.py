@@ -24,6 +24,7 @@ from jobs.services.enqueueing import existing_job
 from jobs.services.insertion import insert_dependencies
 from jobs.services.requests import JobRequest
 from tests.factories.jobs import JobFactory, WorkerFactory
+from tests.plans.filling import emptied, filling
 from tests.queries import queries_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_million_jobs")]
@@ -41,7 +42,7 @@ INSERT INTO processing_jobs (
     idempotency_key, unique_key
 )
 SELECT
-    gen_random_uuid(), '{QUEUE}', status, 'PROBE', '{{}}', created_at,
+    lpad(n::text, 32, '0')::uuid, '{QUEUE}', status, 'PROBE', '{{}}', created_at,
     CASE WHEN status <> 'SCHEDULED' THEN created_at
          WHEN n % 3 = 0 THEN now() - interval '1 minute'
          ELSE now() + interval '1 day' END,
@@ -82,23 +83,15 @@ WHERE job.n BETWEEN 1501 AND 1700 OR job.n BETWEEN 2000 AND 22000
 
 @pytest.fixture(scope="module")
 def _million_jobs(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Committed once for this module, and emptied after it; takes some 15 seconds.
-
-    The tables keep no log meanwhile: that is a fifth of the time.
-    """
+    """Committed once for this module, and emptied after it; takes some 7 seconds."""
     tables = ("job_dependencies", "processing_jobs")
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} SET UNLOGGED")
+    with django_db_blocker.unblock(), filling(*tables) as cursor:
         cursor.execute(MILLION)
         cursor.execute("ANALYZE processing_jobs")  # or who is joined may be taken for few
         cursor.execute(EDGES)
-        cursor.execute("VACUUM (ANALYZE) processing_jobs, job_dependencies")
     yield
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("TRUNCATE processing_jobs, job_dependencies")
-        for table in reversed(tables):
-            cursor.execute(f"ALTER TABLE {table} SET LOGGED")
+    with django_db_blocker.unblock():
+        emptied(*tables)
 
 
 @dataclass(frozen=True)

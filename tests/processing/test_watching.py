@@ -18,6 +18,8 @@ from processing.models import ProcessingTask, Recording, Transcript, Workspace
 from processing.services.inputs.folders import FileGone, move, scan
 from processing.services.inputs.submission import submit_recording
 from processing.services.inputs.watching import (
+    QUOTA_SECONDS,
+    RETRY_SECONDS,
     FolderWatcher,
     HandedIn,
     HandIn,
@@ -389,6 +391,28 @@ def test_a_disk_of_ours_that_fails_is_told_once_and_nothing_is_refused(
     assert reason in trouble.reason
     assert silence == []
     assert [type(o) for o in outcomes] == [HandedIn, HandedIn]
+
+
+@needs_database
+@pytest.mark.parametrize("limit", ["max_storage_bytes", "max_audio_minutes_per_month"])
+def test_what_is_over_a_quota_stays_until_there_is_room(
+    folder: Path, clock: Clock, limit: str
+) -> None:
+    put(folder / "meeting.wav", wav_bytes())
+    watcher = watch(folder, clock)
+    Workspace.objects.update(**{limit: 0})
+
+    [trouble] = settle(watcher, clock)
+    Workspace.objects.update(**{limit: None})
+    clock.now += RETRY_SECONDS
+    silence = [*watcher.look()]
+    clock.now += QUOTA_SECONDS
+    [outcome] = watcher.look()
+
+    assert isinstance(trouble, Trouble)
+    assert limit in trouble.reason
+    assert silence == []
+    assert isinstance(outcome, HandedIn)
 
 
 @needs_database

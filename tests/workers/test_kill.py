@@ -228,7 +228,7 @@ def test_real_speech_killed_in_three_ways_comes_out_word_for_word() -> None:
             source=file, name=DEMO.name, workspace=Workspace.objects.default()
         ).request
 
-    with worker_pool() as pool:
+    with worker_pool(ENGINE="sphinx") as pool:
         victim = wait_for(running_chunk)
         assert victim is not None
         assert victim.worker is not None
@@ -238,7 +238,7 @@ def test_real_speech_killed_in_three_ways_comes_out_word_for_word() -> None:
         empty_redis()
         wait_for(lambda: ChunkTask.objects.completed().count() >= 4)
         os.kill(pool.process.pid, signal.SIGKILL)
-    with worker_pool():
+    with worker_pool(ENGINE="sphinx"):
         processing = finished(requested)
 
     assert processing.status == ProcessingStatus.COMPLETED

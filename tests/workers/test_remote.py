@@ -240,7 +240,7 @@ def test_an_engine_here_hears_what_a_provider_refuses_to_anybody_with_our_key(
     server = serve()
     server.ask("refuse", 401)
 
-    with worker_pool(concurrency=1):
+    with worker_pool(concurrency=1, ENGINE="sphinx"):
         requested = request(
             LESSON, workspace=workspace_asking("stub", "sphinx"), chunk_seconds=30.0
         )

@@ -39,7 +39,7 @@ from processing.knowledge.asking.prompts import (
 )
 from processing.knowledge.asking.retrieval import passages_for
 from processing.knowledge.asking.streaming import AnswerStream
-from processing.knowledge.results import enqueue_result, result_of
+from processing.knowledge.results import complete_result, enqueue_result, result_of
 from processing.models import Passage, Question, Workspace
 from processing.text_engines.base import ChatEngine
 from processing.text_engines.registry import chat_engine
@@ -272,7 +272,7 @@ def _complete(question: Question, content: Mapping[str, Any]) -> None:
         )
         if not are_quoted(citations, dict(cited.values_list("pk", "text"))):
             raise PassagesChanged("a document was changed while it was cited")
-        Question.objects.complete(question.pk, **content)
+        complete_result(question, **content)
 
 
 def _storable(text: str) -> str:

@@ -8,7 +8,6 @@ hears that, and nothing else is different.
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, cast
 from uuid import UUID
@@ -17,11 +16,12 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from processing.choices import ResultStatus
+from processing.live.events import DONE, FAILED, HEARTBEAT, RESTART, Event
 from processing.models import Question
 from processing.providers.shared_redis import RedisIsAway, SharedRedis
 
-#: Events: pieces; what was heard is void; the answer as it is; there is none; all is well.
-DELTA, RESTART, DONE, FAILED, HEARTBEAT = "delta", "restart", "done", "failed", "heartbeat"
+#: The event that goes on with the text.
+DELTA = "delta"
 
 #: Pieces are collected for so long before they are sent.
 PUBLISH_SECONDS = 0.1
@@ -41,15 +41,6 @@ BEGIN, OVER, RUN, OFFSET, TEXT = b"begin", b"over", b"run", b"offset", b"text"
 
 #: The id of an event: a run, and how much of it was heard, in characters.
 _EVENT_ID = re.compile(r"([0-9]{1,20}-[0-9]{1,20}):([0-9]{1,9})")
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something to tell a listener; ``id``, where it has one, is where to go on after it."""
-
-    name: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-    id: str = ""
 
 
 class AnswerStream:

@@ -19,6 +19,7 @@ from processing.knowledge.searching.languages import bucket_lexeme, workspace_le
 from processing.knowledge.searching.queries import TextQuery
 from processing.managers.passage import PassageQuerySet
 from processing.models import Passage, Workspace
+from processing.workspaces.row_security import as_owner
 
 #: The most passages that are ranked for one query.
 CANDIDATES = 500
@@ -64,7 +65,7 @@ def limited() -> Iterator[None]:
     also within a transaction of the caller's.
     """
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
+        with transaction.atomic(), as_owner(), connection.cursor() as cursor:
             cursor.execute(_LIMITS)
             yield
             cursor.execute(_NO_LIMITS)

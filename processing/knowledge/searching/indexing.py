@@ -23,6 +23,7 @@ from processing.knowledge.summarizing.key_phrases import key_phrases
 from processing.knowledge.summarizing.summaries import request_summary
 from processing.models import Document, Passage, Topic
 from processing.text_engines.registry import embedding_engine
+from processing.webhooks.announcing import announce_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def index(job: Job) -> None:
         return
     if is_indexed(document):
         if document.status != DocumentStatus.READY:
-            Document.objects.finish(document, content_key=document.content_key)
+            _finish(document, content_key=document.content_key)
         return
     stored = _stored(pk)
     if stored is not None:
@@ -92,11 +93,19 @@ def _stored(pk: UUID) -> tuple[Document, str] | None:
     if document is None:
         return None
     store_passages(document)
-    Document.objects.finish(document, content_key="")  # until all that follows is done
+    _finish(document, content_key="")  # until all that follows is done
     if document.language not in languages_of(document.workspace):
         forget = document.workspace_id
         transaction.on_commit(lambda: forget_languages(forget), robust=True)
     return document, content_key(document)
+
+
+@transaction.atomic
+def _finish(document: Document, *, content_key: str) -> None:
+    """Say that a document is in the index, and tell that when it was not READY before."""
+    is_finished = Document.objects.finish(document, content_key=content_key)
+    if is_finished and document.status != DocumentStatus.READY:
+        announce_document(document.pk)
 
 
 def _follow_up(document: Document) -> None:

@@ -15,7 +15,12 @@ from processing.choices import SUMMARIZATION_JOB, DocumentKind, DocumentStatus, 
 from processing.engines.languages import language_code
 from processing.exceptions import AlreadyOver, NotFinished, NothingToDo
 from processing.knowledge.content import sections_of
-from processing.knowledge.results import cancel_result, enqueue_result, result_of
+from processing.knowledge.results import (
+    cancel_result,
+    complete_result,
+    enqueue_result,
+    result_of,
+)
 from processing.knowledge.summarizing.extractive import extract_summary
 from processing.knowledge.summarizing.key_phrases import key_phrases
 from processing.knowledge.summarizing.map_reduce import Covered, MapReduce, Outcome
@@ -69,6 +74,7 @@ def request_summary(
     if not anew and (latest := done.first()) is not None:
         return latest
     summary = Summary.objects.create(
+        workspace_id=document.workspace_id,
         document=document,
         document_version=document.version,
         language=document.language,
@@ -144,8 +150,8 @@ def summarize(job: Job) -> None:
     except _Over:
         return
     found = key_phrases("\n".join(piece.text for piece in pieces), language, KEY_PHRASES)
-    Summary.objects.complete(
-        summary.pk,
+    complete_result(
+        summary,
         text=outcome.text,
         is_extractive=chat is None,
         coverage=[_stored(covered) for covered in outcome.coverage],

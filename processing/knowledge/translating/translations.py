@@ -14,7 +14,12 @@ from processing.engines.languages import LANGUAGES, language_code
 from processing.engines.spacing import spaced
 from processing.exceptions import NotConfigured, NotFinished, NothingToDo, UnsupportedLanguage
 from processing.knowledge.content import Section, sections_of
-from processing.knowledge.results import cancel_result, enqueue_result, result_of
+from processing.knowledge.results import (
+    cancel_result,
+    complete_result,
+    enqueue_result,
+    result_of,
+)
 from processing.knowledge.translating.cached_translator import CachedTranslator
 from processing.models import Document, Transcript, Translation
 from processing.text_engines.base import Translator
@@ -89,6 +94,7 @@ def _request(
     translation = current.filter(pk=unfinished.pk).first() if unfinished is not None else None
     if translation is None:
         translation = Translation.objects.create(
+            workspace_id=document.workspace_id,
             document=document,
             document_version=document.version,
             language=target,
@@ -144,7 +150,7 @@ def translate(job: Job) -> None:
         _segment(section, spaced(texts))
         for section, texts in zip(sections, translated, strict=True)
     ]
-    Translation.objects.complete(translation.pk, segments=segments)
+    complete_result(translation, segments=segments)
 
 
 def _known(language: str) -> str:

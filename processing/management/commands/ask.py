@@ -19,7 +19,8 @@ from processing.exceptions import InvalidQuery
 from processing.knowledge.asking.answers import ask, cancel_question, checked_question
 from processing.knowledge.asking.filters import checked_filters
 from processing.knowledge.asking.prompts import place_of
-from processing.knowledge.asking.streaming import DELTA, DONE, RESTART, Event, listen
+from processing.knowledge.asking.streaming import DELTA, listen
+from processing.live.events import DONE, RESTART, Event
 from processing.management.migrating import ensure_migrated
 from processing.management.names import one_line
 from processing.management.workers import OwnWorkers

@@ -19,8 +19,9 @@ from processing.management.migrating import ensure_migrated
 
 ADMIN_NAME = "admin"
 
+#: Most of the threads sleep: each client that is told what happens to a transcript has one.
 GUNICORN = [
-    *("--worker-class", "gthread", "--workers", "2", "--threads", "8"),
+    *("--worker-class", "gthread", "--workers", "2", "--threads", "400"),
     *("--log-level", "warning"),
 ]
 SWEEP = ["manage.py", "sweep"]

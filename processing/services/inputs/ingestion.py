@@ -15,6 +15,7 @@ from processing.audio.probe import probe
 from processing.exceptions import AudioTooLarge, UnreadableAudio
 from processing.models import Recording, Workspace
 from processing.services.files import delete_file, stored_file
+from processing.workspaces.quotas import charge_storage, refuse_over_storage
 
 READ_BYTES = 1 << 20
 
@@ -31,7 +32,8 @@ def store_recording(
 
     The same content is stored once: a second time returns the recording that exists, under
     its first name. ``sha256`` spares reading the file when the caller hashed it already.
-    Raises ``UnreadableAudio``, ``AudioTooLarge`` or ``StorageFull``, and keeps nothing then.
+    Raises ``UnreadableAudio``, ``AudioTooLarge``, ``StorageFull`` or ``QuotaReached``, and keeps
+    nothing then.
     """
     with storing_recording(
         source=source, name=name, workspace=workspace, sha256=sha256, created_by=created_by
@@ -61,6 +63,7 @@ def storing_recording(
         with transaction.atomic():
             yield known, False
         return
+    refuse_over_storage(workspace, size_bytes)
     with stored_file(source, f"recordings/{uuid4()}") as stored_name, transaction.atomic():
         recording, is_new = Recording.objects.get_or_create(
             workspace=workspace,
@@ -73,7 +76,9 @@ def storing_recording(
                 **asdict(audio),
             },
         )
-        if not is_new:  # the same file arrived twice at once, and the other one was first
+        if is_new:
+            charge_storage(workspace, size_bytes)
+        else:  # the same file arrived twice at once, and the other one was first
             delete_file(stored_name)
         yield recording, is_new
 

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from django.db import InterfaceError, OperationalError, connection
 
-from processing.exceptions import AudioTooLarge, StorageFull, UnreadableAudio
+from processing.exceptions import AudioTooLarge, QuotaReached, StorageFull, UnreadableAudio
 from processing.models import Workspace
 from processing.services.inputs.folders import (
     FileGone,
@@ -29,12 +29,16 @@ from processing.services.inputs.folders import (
 )
 from processing.services.inputs.spooling import refuse_over_limit, spooled
 from processing.services.inputs.submission import Submission, submit_recording
+from processing.workspaces.quotas import refuse_over_storage
 
 #: Where things go, within the folder.
 DONE, REJECTED = "done", "rejected"
 
 #: How long to leave everything when the database is away or storage is full.
 RETRY_SECONDS = 30.0
+
+#: And when the workspace may have no more: that takes somebody to delete, or a new month.
+QUOTA_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,9 @@ class FolderWatcher:
         for path in self._settled(now):
             try:
                 outcome = self._take(path, found[path])
+            except QuotaReached as error:
+                yield from self._pause(str(error), seconds=QUOTA_SECONDS)
+                return
             except (StorageFull, OSError, OperationalError, InterfaceError) as error:
                 connection.close()
                 said = error.strerror if isinstance(error, OSError) else str(error)
@@ -151,9 +158,9 @@ class FolderWatcher:
             key=lambda path: (self._seen[path][0].modified_ns, path),
         )
 
-    def _pause(self, reason: str) -> Iterator[Trouble]:
+    def _pause(self, reason: str, *, seconds: float = RETRY_SECONDS) -> Iterator[Trouble]:
         """Leave everything for a while; tell a reason once."""
-        self._resume_at = self._clock() + RETRY_SECONDS
+        self._resume_at = self._clock() + seconds
         if reason != self._trouble:
             self._trouble = reason
             yield Trouble(reason)
@@ -180,6 +187,8 @@ class FolderWatcher:
         if not _is_still(file, fingerprint):
             return None
         refuse_over_limit(fingerprint.size_bytes)
+        self._hand_in.workspace.refresh_from_db()  # limits change while a folder is watched
+        refuse_over_storage(self._hand_in.workspace, fingerprint.size_bytes)
         with spooled(blocks_of(file), name=name) as copy:
             if not _is_still(file, fingerprint) or copy.size != fingerprint.size_bytes:
                 return None

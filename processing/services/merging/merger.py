@@ -59,6 +59,16 @@ class Merged:
 
 
 @dataclass(frozen=True)
+class Settled(Merged):
+    """A part of a transcript that no later chunk changes.
+
+    Those that follow it have no segment that starts before ``until``.
+    """
+
+    until: float = 0.0
+
+
+@dataclass(frozen=True)
 class _Side:
     """The chunk that was joined last, without its words.
 
@@ -90,32 +100,46 @@ class Merger:
         ``ValueError`` when two have the same index.
         """
         merged = Merged()
+        for settled in self.settling(chunks):
+            merged.segments.extend(settled.segments)
+            merged.gaps.extend(settled.gaps)
+            merged.seams.extend(settled.seams)
+        return merged
+
+    def settling(self, chunks: Iterable[HeardChunk]) -> Iterator[Settled]:
+        """Yield what each chunk settles, as soon as it is taken; at the end, what is left.
+
+        Indices are as those of ``merge``. Chunks in order are taken one for one that is yielded.
+        """
         pending: list[Entry] = []  # words that the next chunk may have heard, too
         left: _Side | None = None
         is_after_gap = False
         for chunk in _by_index(chunks):
+            is_open = chunk.core_end_sample < chunk.end_sample
+            edge = chunk.start_sample if is_open else chunk.end_sample
+            settled = Settled()
             if chunk.speech is None:
-                merged.gaps.append(_gap(chunk))
+                settled.gaps.append(_gap(chunk))
                 if left is not None and left.is_open and not is_after_gap:
                     self._doubt_last(pending, left)
                 is_after_gap = True
-                continue
-            heard = self._entries(chunk, chunk.speech)
-            if is_after_gap and chunk.start_sample < chunk.core_start_sample:
-                self._doubt_first(heard, chunk)
-            is_after_gap = False
-            is_open = chunk.core_end_sample < chunk.end_sample
-            right = _Side(chunk.index, chunk.end_sample, chunk.speech.timing, is_open)
-            if left is not None and chunk.start_sample < left.end_sample:
-                heard, seam = self._joined(pending, heard, left, right, chunk)
-                merged.seams.append(seam)
             else:
-                heard = pending + heard
-            settled = _settled_count(heard, chunk.start_sample / SAMPLE_RATE)
-            merged.segments.extend(_segments(heard[:settled]))
-            pending, left = heard[settled:], right
-        merged.segments.extend(_segments(pending))
-        return merged
+                heard = self._entries(chunk, chunk.speech)
+                if is_after_gap and chunk.start_sample < chunk.core_start_sample:
+                    self._doubt_first(heard, chunk)
+                is_after_gap = False
+                right = _Side(chunk.index, chunk.end_sample, chunk.speech.timing, is_open)
+                if left is not None and chunk.start_sample < left.end_sample:
+                    heard, seam = self._joined(pending, heard, left, right, chunk)
+                    settled.seams.append(seam)
+                else:
+                    heard = pending + heard
+                count = _settled_count(heard, edge / SAMPLE_RATE) if is_open else len(heard)
+                settled.segments.extend(_segments(heard[:count]))
+                pending, left = heard[count:], right
+            until = min([edge / SAMPLE_RATE, *(entry.word.start for entry in pending)])
+            yield replace(settled, until=round(until, TIME_DECIMALS))
+        yield Settled(list(_segments(pending)), until=math.inf)
 
     def _entries(self, chunk: HeardChunk, speech: Speech) -> list[Entry]:
         """Return the words of a chunk on the recording's clock."""

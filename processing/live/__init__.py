@@ -1,0 +1,1 @@
+"""What happens to a run, told to whoever follows it while it happens."""
