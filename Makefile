@@ -6,6 +6,8 @@ VENV_FUZZ := .venv-fuzz
 BIN := $(VENV)/bin
 # One more than two processors: many tests wait for other processes.
 PYTEST_WORKERS ?= 3
+# Tests of one module stay together, so that what it makes for all of them is made once.
+PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 # The engine that demo and serve use needs its packages.
 ENGINE_PACKAGES := $(if $(filter whisper,$(ENGINE)),$(VENV)/installed-whisper)
 
@@ -38,10 +40,10 @@ serve: $(VENV)/installed $(ENGINE_PACKAGES) ## run the web server, workers and s
 	@$(BIN)/python manage.py serve || [ $$? -eq 130 ]
 
 test: $(VENV)/installed ## run the whole suite on real servers
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 fast: $(VENV)/installed ## run the tests that start no processes
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --ignore tests/workers --ignore tests/commands \
+	@$(PYTEST) --ignore tests/workers --ignore tests/commands \
 		--ignore tests/config $(ARGS)
 
 check: lint types migrations ## lint, types, migrations

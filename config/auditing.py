@@ -12,6 +12,7 @@ from getpass import getuser
 from typing import TYPE_CHECKING, Any
 
 from config.exceptions import Shape, shape_of
+from processing.api.idempotency import REPLAYED_HEADER
 from processing.models import ApiKey
 from processing.origin import current_origin
 from processing.workspaces.audit import record_event
@@ -51,7 +52,8 @@ class AuditEvents:
                 _record(request, **_of_admin(request, match))
             elif shape_of(request.path) is not Shape.PAGE and 200 <= response.status_code < 300:
                 what = _of_api(request, response, match)
-                if what["action"] not in PIECES:
+                is_replayed = response.has_header(REPLAYED_HEADER)
+                if what["action"] not in PIECES and not is_replayed:
                     _record(request, **what)
         return response
 

@@ -103,6 +103,10 @@ def _asked(name: str, *, choices: Any = None, text: str = "", many: bool = False
 #: The body of a file; nobody can say of a text what is in it.
 TEXT = {200: OpenApiTypes.STR}
 EVENTS = ("text/event-stream",)
+#: One of the events of a stream; ``data`` is JSON.
+EVENT = {
+    200: {"type": "object", "properties": {"event": STRING, "data": STRING, "id": STRING}},
+}
 OF_EXPORT = tuple({kind.partition(";")[0]: None for kind, _ in FORMATS.values()})
 
 CORRECTED = _object(
@@ -152,7 +156,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "transcript.cancel": Operation({200: TranscriptSerializer}),
     "transcript.retry": Operation({200: TranscriptSerializer}),
-    "transcript.events": Operation(TEXT, media_types=EVENTS),
+    "transcript.events": Operation(EVENT, media_types=EVENTS),
     "transcript-correction.create": Operation({200: CORRECTED}, takes=CorrectionSerializer),
     "transcript-version.restore": Operation({200: CORRECTED}, takes=RevertSerializer),
     "document.create": Operation(
@@ -217,7 +221,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "question.create": Operation({202: QuestionDetailSerializer}, takes=AskSerializer),
     "question.cancel": Operation({200: QuestionDetailSerializer}),
-    "question.stream": Operation(TEXT, media_types=EVENTS),
+    "question.stream": Operation(EVENT, media_types=EVENTS),
     "webhook.create": Operation({201: WebhookSecretSerializer}, takes=WebhookRequestSerializer),
     "webhook.partial_update": Operation({200: WebhookSerializer}, takes=WebhookRequestSerializer),
     "webhook.rotate_secret": Operation({200: WebhookSecretSerializer}),

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import uritemplate
-from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import Direction, OpenApiParameter
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import BaseSerializer, CharField, ListField
 
 from config.exceptions import CONTENT_TYPE
-from config.operations import OPERATIONS, Operation
+from config.operations import ANYTHING, OPERATIONS, Operation
 from processing.api.access import WORKSPACE_HEADER, OfWorkspace
 from processing.api.idempotency import KEY_HEADER
 from processing.api.representation import EXPAND, FIELDS
@@ -31,6 +35,12 @@ PROBLEM: dict[str, Any] = {
     },
     "required": ["type", "title", "status", "code", "detail"],
 }
+
+#: No text has a NUL in it, and what is needed is not only blanks.
+TEXT = r"^[^\u0000]*$"
+TEXT_NOT_BLANK = r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"
+
+JSON = "application/json"
 
 WORKSPACE = OpenApiParameter(
     WORKSPACE_HEADER,
@@ -53,6 +63,38 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
         return {"type": "http", "scheme": "bearer", "bearerFormat": "lh_<id>_<secret>"}
+
+
+def mapped(auto_schema: AutoSchema, field: Any, direction: Direction) -> Any:
+    """Return what drf-spectacular itself says of a field."""
+    return auto_schema._map_serializer_field(field, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
+
+
+class TextExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """What a serializer takes for a text."""
+
+    target_class = CharField
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Any:
+        schema = mapped(auto_schema, self.target, direction)
+        if direction == "request" and schema and not schema.keys() & {"format", "pattern", "enum"}:
+            is_blank_refused = self.target.trim_whitespace and not self.target.allow_blank
+            schema["pattern"] = TEXT_NOT_BLANK if is_blank_refused else TEXT
+        return schema
+
+
+class ListExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """What a serializer takes for a list."""
+
+    target_class = ListField
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Any:
+        schema = mapped(auto_schema, self.target, direction)
+        if direction == "request" and schema and not self.target.allow_empty:
+            schema["minItems"] = 1
+        return schema
 
 
 class WrittenSerializer(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
@@ -91,14 +133,26 @@ class Schema(AutoSchema):
         codes: dict[Any, Any] = dict(self._written.answers)
         if self._written.media_types:
             kinds = self._written.media_types
-            return {(code, kind): answer for code, answer in codes.items() for kind in kinds}
+            return {
+                (code, kind): ANYTHING if kind == JSON else answer
+                for code, answer in codes.items()
+                for kind in kinds
+            }
         return codes
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return self._written is None and bool(super()._is_list_view(serializer))
 
     def get_tags(self) -> list[str]:
-        return [self.view.basename.partition("-")[0] if hasattr(self.view, "basename") else "api"]
+        return [self.path.removeprefix("/api/v1/").partition("/")[0] or "root"]
+
+    def get_description(self) -> str:
+        return str(super().get_description() or "").replace("``", "`")
+
+    def get_summary(self) -> str | None:
+        """Return the first sentence of what the code says of it."""
+        text = " ".join(self.get_description().partition("\n\n")[0].split())
+        return text.partition(". ")[0].partition("; ")[0].rstrip(".:") or None
 
     def get_operation_id(self) -> str:
         view: Any = self.view
@@ -156,6 +210,23 @@ def only_ours(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str
         for path, pattern, method, view in endpoints
         if path.startswith("/api/v1/") and (method == "GET" or not path.startswith(UPLOADS))
     ]
+
+
+def add_patterns(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Say of what is asked for in addresses, too, that no text has a NUL in it.
+
+    A flag there is true or false, whatever else its filter says.
+    """
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                schema = parameter["schema"]
+                is_text = schema.get("type") == "string"
+                if is_text and not schema.keys() & {"format", "pattern", "enum"}:
+                    schema["pattern"] = TEXT
+                if schema.get("type") == "boolean":
+                    schema.pop("enum", None)
+    return result
 
 
 def add_problem(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

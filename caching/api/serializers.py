@@ -82,9 +82,7 @@ class InvalidationSerializer(StrictSerializer):
     key = TextField(
         required=False, max_length=MAX_NAME_LENGTH, trim_whitespace=False, allow_blank=True
     )
-    pattern = TextField(
-        required=False, max_length=MAX_NAME_LENGTH, trim_whitespace=False
-    )
+    pattern = TextField(required=False, max_length=MAX_NAME_LENGTH, trim_whitespace=False)
     tags = serializers.ListField(
         child=TextField(max_length=MAX_NAME_LENGTH, trim_whitespace=False),
         required=False,

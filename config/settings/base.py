@@ -260,7 +260,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "PREPROCESSING_HOOKS": ["config.schema.only_ours"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.add_patterns",
         "config.schema.add_problem",
+        "config.links.add_links",
     ],
 }
 AUTH_PASSWORD_VALIDATORS = [

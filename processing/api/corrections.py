@@ -41,9 +41,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
     text = TextField(
         required=False, allow_blank=True, trim_whitespace=False, max_length=MAX_TEXT_CHARACTERS
     )
-    speaker = TextField(
-        required=False, allow_blank=True, max_length=MAX_SPEAKER_CHARACTERS
-    )
+    speaker = TextField(required=False, allow_blank=True, max_length=MAX_SPEAKER_CHARACTERS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.keys() == {"segment"}:
@@ -122,6 +120,7 @@ class CorrectionViewSet(OfTranscript, GenericViewSet[Transcript]):
     """Correct what was heard."""
 
     queryset = Transcript.objects.none()
+    serializer_class = CorrectionSerializer
     parser_classes = [ShallowJSONParser]
 
     @idempotent

@@ -54,11 +54,12 @@ class MemberViewSet(OfWorkspace, ReadOnlyModelViewSet[Membership]):
         return Response(data, status=status.HTTP_201_CREATED, headers=headers)
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Give a member another ``role``; 409 for the last manager."""
+        """Give a member another ``role``, if one is named; 409 for the last manager."""
         membership = self.get_object()
-        asked = RoleSerializer(data=request.data)
+        asked = RoleSerializer(data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
-        change_role(membership, Role(asked.validated_data["role"]))
+        if "role" in asked.validated_data:
+            change_role(membership, Role(asked.validated_data["role"]))
         return Response(self.get_serializer(membership).data)
 
     def destroy(self, request: Request, pk: str) -> Response:

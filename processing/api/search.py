@@ -25,6 +25,10 @@ DEFAULT_LIMIT = 20
 MAX_OFFSET = 10_000
 
 
+#: What programs call a field of which the name is a word of Python.
+NAMES = {"created_from": "from", "created_to": "to"}
+
+
 class AskedSerializer(serializers.Serializer[dict[str, Any]]):
     """What is looked for, and where; what it does not know is refused."""
 
@@ -38,24 +42,20 @@ class AskedSerializer(serializers.Serializer[dict[str, Any]]):
     language = serializers.CharField(max_length=10, default="")
     speaker = serializers.CharField(max_length=100, default="")
     kind = serializers.ChoiceField(DocumentKind.choices, default="")
-    created_from = serializers.DateTimeField(default=None)
-    created_to = serializers.DateTimeField(default=None)
+    created_from = serializers.DateTimeField(source="created_from", default=None)
+    created_to = serializers.DateTimeField(source="created_to", default=None)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {NAMES.get(name, name): field for name, field in super().get_fields().items()}
 
     def to_internal_value(self, data: Any) -> Any:
-        names = {"from": "created_from", "to": "created_to"}
-        known = [names_shown(name) for name in [*self.fields]]
-        if unknown := sorted({*data} - {*known}):
-            reason = f"The search does not know it, but {', '.join(known)}."
+        if unknown := sorted({*data} - {*self.fields}):
+            reason = f"The search does not know it, but {', '.join(self.fields)}."
             raise ValidationError({name: [reason] for name in unknown})
-        asked = {names.get(name, name): data[name] for name in data if name != "document"}
+        asked = {name: data[name] for name in data if name != "document"}
         if documents := data.getlist("document"):
             asked["document"] = documents
         return super().to_internal_value(asked)
-
-
-def names_shown(name: str) -> str:
-    """Return what programs call a field: two of the words are Python's own."""
-    return {"created_from": "from", "created_to": "to"}.get(name, name)
 
 
 class HitSerializer(serializers.BaseSerializer[Hit]):

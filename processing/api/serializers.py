@@ -20,6 +20,21 @@ if TYPE_CHECKING:
     from processing.services.requesting import TranscriptRequest
 
 
+#: What a parameter is, or each of its values is.
+SINGLE = ["string", "number", "boolean", "null"]
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {
+            "anyOf": [
+                {"type": SINGLE},
+                {"type": "array", "items": {"type": SINGLE}},
+            ]
+        },
+    }
+)
 class ParametersField(serializers.JSONField):
     """An object of single values and lists of them, which a row can hold."""
 
@@ -68,9 +83,7 @@ class TranscriptRequestSerializer(AskedSerializer):
     """What ``POST transcripts/`` takes."""
 
     recording = IdField()
-    priority = OneOfField(
-        choices=JobPriority.choices, required=False, default=JobPriority.NORMAL
-    )
+    priority = OneOfField(choices=JobPriority.choices, required=False, default=JobPriority.NORMAL)
 
 
 class TranscriptSummarySerializer(serializers.ModelSerializer[Transcript]):
@@ -91,6 +104,7 @@ class TranscriptSummarySerializer(serializers.ModelSerializer[Transcript]):
             "recording": reverse("recording-detail", [recording], request=request),
             "export": reverse("transcript-export", [pk], request=request),
             "partial": reverse("transcript-partial", [pk], request=request),
+            "events": reverse("transcript-events", [pk], request=request),
             "cancel": reverse("transcript-cancel", [pk], request=request),
             "retry": reverse("transcript-retry", [pk], request=request),
         }

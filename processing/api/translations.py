@@ -45,9 +45,7 @@ class TranslationRequestSerializer(serializers.Serializer[Any]):
     """What ``POST documents/{id}/translations/`` takes; the operation knows the languages."""
 
     language = TextField(max_length=50)
-    priority = OneOfField(
-        choices=JobPriority.choices, required=False, default=JobPriority.NORMAL
-    )
+    priority = OneOfField(choices=JobPriority.choices, required=False, default=JobPriority.NORMAL)
 
 
 class TranslationSerializer(OfDocumentSerializer[Translation]):

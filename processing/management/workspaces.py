@@ -11,7 +11,7 @@ from processing.workspaces.members import user_named
 
 def workspace_of(slug: str) -> Workspace:
     """Return the workspace of a slug; raise ``CommandError`` where there is none."""
-    workspace = Workspace.objects.filter(slug=slug).first()
+    workspace = Workspace.objects.named(slug)
     if workspace is None:
         known = ", ".join(Workspace.objects.order_by("slug").values_list("slug", flat=True))
         raise CommandError(f"no workspace {slug!r}; known: {known}", returncode=USAGE)

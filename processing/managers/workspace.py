@@ -48,6 +48,10 @@ class WorkspaceQuerySet(models.QuerySet["Workspace"]):
         workspace, _ = self.get_or_create(slug=DEFAULT_SLUG, defaults={"name": "Default"})
         return workspace
 
+    def named(self, slug: str) -> Workspace | None:
+        """Return the workspace of a slug; the default one is there as soon as it is named."""
+        return self.default() if slug == DEFAULT_SLUG else self.filter(slug=slug).first()
+
 
 def _sum_of(files: models.QuerySet[Any]) -> Coalesce:
     """Return the size of the files of the workspace that a query is at."""

@@ -35,7 +35,7 @@ def access_of_user(user: User, slug: str = "") -> Access | None:
     if user.is_superuser:
         if not slug:
             return Access(Workspace.objects.default(), Role.MANAGER)
-        workspace = Workspace.objects.filter(slug=slug).first()
+        workspace = Workspace.objects.named(slug)
         return Access(workspace, Role.MANAGER) if workspace else None
     memberships = Membership.objects.of_user(user).select_related("workspace")
     membership = memberships.named(slug).first() if slug else memberships.default_first().first()

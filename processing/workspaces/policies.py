@@ -120,13 +120,13 @@ def rules() -> dict[str, Rule]:
 
 def enabling() -> list[Step]:
     """Return what is missing for every rule to be in place; nothing when all are."""
-    role, is_there = _role()
+    role, is_there, may_enter = _role()
     name = Identifier(role).as_string()
-    schema = f"GRANT USAGE ON SCHEMA {Identifier(_schema()).as_string()} TO {name}"
+    create = [f"CREATE ROLE {name} NOLOGIN", f"GRANT {name} TO CURRENT_USER"]
+    enter = f"GRANT USAGE ON SCHEMA {Identifier(_schema()).as_string()} TO {name}"
     steps = []
-    if not is_there:
-        create = [f"CREATE ROLE {name} NOLOGIN", f"GRANT {name} TO CURRENT_USER", schema]
-        steps.append(Step(role, create))
+    if not may_enter:
+        steps.append(Step(role, [*([] if is_there else create), enter]))
     in_place = _in_place(role) if is_there else {}
     for table, rule in rules().items():
         if in_place.get(table) != (rule.condition, sorted(rule.privileges)):
@@ -136,7 +136,7 @@ def enabling() -> list[Step]:
 
 def disabling() -> list[Step]:
     """Return what is to be taken away for the database to be as if there were no rules."""
-    role, is_there = _role()
+    role, is_there, _ = _role()
     steps = []
     for table in _protected():
         name = Identifier(table).as_string()
@@ -178,12 +178,10 @@ def _is_visible(model: type[Model], name: str) -> str:
     return f"EXISTS (SELECT FROM {parent} WHERE {parent}.id = {table}.{field.column})"
 
 
-def _role() -> tuple[str, bool]:
-    """Return the name of the role, and whether it exists."""
-    [(role, is_there)] = _rows(
-        f"SELECT {ROLE}, EXISTS (SELECT FROM pg_roles WHERE rolname = {ROLE})"  # noqa: S608
-    )
-    return role, is_there
+def _role() -> tuple[str, bool, bool]:
+    """Return the name of the role, whether it exists, and whether it may use our schema."""
+    [(role, is_there, may_enter)] = _rows(_ROLE)
+    return role, is_there, may_enter
 
 
 def _schema() -> str:
@@ -205,10 +203,15 @@ def _in_place(role: str) -> dict[str, tuple[str, list[str]]]:
 
 def _rows(statement: str, *parameters: str) -> Iterator[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, parameters or None)
         yield from cursor.fetchall()
 
 
+_ROLE: Final = f"""
+SELECT {ROLE}, EXISTS (SELECT FROM pg_roles WHERE rolname = {ROLE}), coalesce((
+    SELECT has_schema_privilege(oid, current_schema(), 'USAGE') FROM pg_roles WHERE rolname = {ROLE}
+), false)
+"""  # noqa: S608  our own words
 _PROTECTED: Final = """
 SELECT c.relname FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid
 WHERE p.polname = %s AND c.relnamespace = current_schema()::regnamespace ORDER BY c.relname

@@ -126,6 +126,13 @@ def test_what_was_refused_is_not(api: APIClient, client: Client) -> None:
     assert not AuditEvent.objects.exists()
 
 
+def test_an_answer_that_is_given_again_is_not(api: APIClient) -> None:
+    for _ in range(2):
+        api.post(TOPICS, {"name": "Weather"}, format="json", headers={"Idempotency-Key": "a"})
+
+    assert AuditEvent.objects.count() == 1
+
+
 def test_names_that_are_no_names_are_left_out(api: APIClient) -> None:
     document = DocumentFactory.create()
     body = {"language": "en", "se\0cret": 1, "a b": 1, "x" * 65: 1}

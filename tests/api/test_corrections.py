@@ -158,3 +158,10 @@ def test_viewers_correct_nothing(viewer: APIClient, transcript: Transcript) -> N
 
 def test_nobody_corrects_without_logging_in(client: Client, transcript: Transcript) -> None:
     assert client.post(f"{TRANSCRIPTS}{transcript.pk}/corrections/").status_code == 401
+
+
+def test_who_asks_what_can_be_corrected_is_told(api: APIClient, transcript: Transcript) -> None:
+    answer = api.options(f"{TRANSCRIPTS}{transcript.pk}/corrections/")
+
+    assert answer.status_code == 200
+    assert answer.json()["actions"]["POST"].keys() == {"version", "note", "changes"}

@@ -229,6 +229,7 @@ def test_change_is_of_what_is_named(api: APIClient) -> None:
         pytest.param({"title": ""}, "invalid", id="no title"),
         pytest.param({"language": "tlh"}, "unsupported_language", id="language"),
         pytest.param({"topics": ["?!"]}, "invalid_query", id="topic"),
+        pytest.param({"topics": [0]}, "invalid", id="a number for a topic"),
     ],
 )
 def test_impossible_change_is_refused(api: APIClient, change: dict[str, Any], code: str) -> None:

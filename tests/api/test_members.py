@@ -109,6 +109,12 @@ def test_unknown_role_is_refused(manager: APIClient) -> None:
     assert_problem(add(manager, username="bob", role="KING"), 400, "invalid")
 
 
+def test_change_that_names_no_role_changes_nothing(manager: APIClient, ann: User) -> None:
+    answer = manager.patch(one(ann), {}, format="json")
+
+    assert (answer.status_code, answer.json()["role"]) == (200, "MANAGER")
+
+
 def test_role_is_changed(manager: APIClient) -> None:
     bob = user("bob", one=Role.VIEWER)
 

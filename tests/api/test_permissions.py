@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from processing.choices import Role, Scope
 from processing.models import ApiKey, Membership, Recording, Transcript, Workspace
+from processing.workspaces.access import access_of_user
 from processing.workspaces.keys import issue_key, revoke_key, rotate_key
 from tests.factories.processing import RecordingFactory, TranscriptFactory
 
@@ -236,6 +237,15 @@ def test_who_is_in_several_workspaces_names_the_one_they_mean(
 
     assert unnamed == []
     assert [item["id"] for item in named] == [str(recording.pk)]
+
+
+def test_the_default_workspace_is_there_when_it_is_named(admin_user: User) -> None:
+    Workspace.objects.all().delete()
+
+    access = access_of_user(admin_user, "default")
+
+    assert access is not None
+    assert access.workspace.slug == "default"
 
 
 @pytest.mark.parametrize("slug", ["other", "nowhere"], ids=["not theirs", "not there"])

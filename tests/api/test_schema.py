@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import yaml
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
@@ -37,6 +38,14 @@ def test_schema_in_the_repository_is_that_of_the_code(tmp_path: Path) -> None:
     call_command("spectacular", validate=True, fail_on_warn=True, file=str(made))
 
     assert made.read_text() == SCHEMA.read_text(), "write it anew: make schema"
+
+
+def test_what_was_made_leads_to_what_can_be_done_with_it() -> None:
+    paths = yaml.safe_load(SCHEMA.read_text())["paths"]
+
+    links = paths["/api/v1/webhooks/"]["post"]["responses"]["201"]["links"]
+    assert links["webhook_destroy"]["parameters"] == {"id": "$response.body#/id"}
+    assert links["webhook_delivery_list"]["parameters"] == {"webhook_pk": "$response.body#/id"}
 
 
 def test_what_is_written_of_operations_is_of_those_that_exist() -> None:

@@ -322,6 +322,10 @@ def test_other_version_of_the_protocol_is_refused(tus: Tus, method: str) -> None
     assert ResumableUpload.objects.count() == 1
 
 
+def test_method_that_nothing_knows_is_refused_without_a_version(tus: Tus) -> None:
+    assert tus.client.generic("TRACE", UPLOADS).status_code == 405
+
+
 def test_piece_of_another_type_is_refused(tus: Tus) -> None:
     address = tus.announce(9)["Location"]
 

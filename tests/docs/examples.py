@@ -35,7 +35,8 @@ _FILE_NAME = re.compile(r"(?:#|//) (?P<name>[\w-]+\.(?:py|mjs))\n")
 
 #: What a shell reads first, and leaves for the next one and for other programs.
 _BEGIN = "set -euo pipefail\nif [ -f .state ]; then . ./.state; fi\n"
-_END = "\n{ declare -f; declare -p | grep '^declare -x '; } > .state\nenv -0 > .environment\n"
+_END = "\n{ declare -f; declare -p; } 2>/dev/null | grep -v '^declare -[a-z]*r' > .state\n"
+_END += "env -0 > .environment\n"
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,7 @@ def examples_of(page: str) -> list[Example]:
                 Example(last.line, last.language, last.code, block["code"], last.reason)
             )
         elif language in SUFFIXES:
-            examples.append(
-                Example(line, language, block["code"], reason=block["reason"] or "")
-            )
+            examples.append(Example(line, language, block["code"], reason=block["reason"] or ""))
         else:
             raise ValueError(f"line {line}: a block of {language or 'nothing'} is no example")
     return examples

@@ -4,7 +4,8 @@ from tests.bench.settings import *  # noqa: F403
 from tests.fakes.text import FakeChat, FakeTranslator
 
 ENGINE = "metronome"
-CHAT = FakeChat()
-TRANSLATOR = FakeTranslator()
+CHAT = FakeChat()  # type: ignore[assignment]  # an engine itself may be there
+TRANSLATOR = FakeTranslator()  # type: ignore[assignment]  # as above
 
 API_REQUESTS_PER_MINUTE = API_UPLOADS_PER_MINUTE = ANONYMOUS_REQUESTS_PER_MINUTE = 0
+LOGIN_FAILURES = 0

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs.choices import JobStatus
-from processing.models import WebhookDelivery
+from processing.models import Membership, WebhookDelivery
 from processing.webhooks.signing import secret_of
 from tests.factories.webhooks import WebhookDeliveryFactory, WebhookFactory
 from tests.queries import queries_of
@@ -122,6 +122,7 @@ def test_who_may_only_look_has_no_verbs(model: str) -> None:
     client = Client()
     client.force_login(clerk)
     row = WebhookDeliveryFactory.create(failed=True)
+    Membership.objects.create(workspace=row.webhook.workspace, user=clerk)
 
     response = client.get(reverse(f"admin:processing_{model}_changelist"))
 

@@ -29,12 +29,14 @@ from jobs.models import JobDependency
 from processing.api.access import OfWorkspace
 from processing.choices import Role
 from processing.knowledge.searching import embeddings
+from processing.knowledge.searching.candidates import limited
 from processing.models import (
     ApiKey,
     AuditEvent,
     DocumentVersion,
     IdempotencyKey,
     Membership,
+    Passage,
     Recording,
     ResumableUpload,
     Topic,
@@ -44,7 +46,7 @@ from processing.models import (
     WorkspaceUsage,
 )
 from processing.workspaces.keys import issue_key
-from processing.workspaces.policies import APPS, SHARED, disabling, enabling, rules, run
+from processing.workspaces.policies import APPS, ROLE, SHARED, disabling, enabling, rules, run
 from processing.workspaces.row_security import as_owner, as_tenant
 from tests.factories.audio import wav_bytes
 from tests.factories.jobs import JobFactory
@@ -722,6 +724,32 @@ def test_a_policy_that_was_taken_away_is_put_back() -> None:
         cursor.execute("DROP POLICY longhand_workspace ON recordings")
 
     assert [step.subject for step in enabling()] == ["recordings"]
+
+
+def test_searches_go_by_their_index(mine: Workspace) -> None:
+    PassageFactory.create(document__workspace=mine)
+
+    with as_tenant(mine.pk), limited():
+        plan = Passage.objects.in_workspace(mine).matching("'river'").explain()
+
+    assert "passage_search_idx" in plan
+
+
+def test_a_role_that_was_there_before_gets_what_it_lacks() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC, " + role_of_requests())
+
+    steps = enabling()
+
+    assert [step.subject for step in steps] == [role_of_requests()]
+    run(steps)
+    assert enabling() == []
+
+
+def role_of_requests() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {ROLE}")
+        return str(cursor.fetchone()[0])
 
 
 def test_lists_are_found_by_their_index(mine: Workspace) -> None:

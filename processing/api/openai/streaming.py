@@ -18,7 +18,7 @@ from processing.api.openai.responses import (
     unheard,
 )
 from processing.api.openai.waiting import readable_transcript, still_running
-from processing.api.server_sent import SEND_SECONDS, EventStream
+from processing.api.server_sent import SEND_SECONDS, EventStream, is_left
 from processing.engines.spacing import spaced
 from processing.live import events as live
 
@@ -64,7 +64,7 @@ class TranscriptStream(EventStream):
         yield PING
         try:
             for told in self._told(events):
-                if told is None and self._is_left():
+                if told is None and is_left(self._connection):
                     return
                 yield PING if told is None else _frame(told)
         except OpenAIError as error:

@@ -7,7 +7,6 @@ how long somebody listens.
 
 from __future__ import annotations
 
-import socket
 import time
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -25,6 +24,7 @@ from processing.live.following import follow
 from processing.models import Transcript, Translation
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
     from uuid import UUID
 
