@@ -121,6 +121,7 @@ class WorkspaceViewSet(ReadOnlyModelViewSet[Workspace]):
             return _with_role(Workspace.objects.filter(pk=access.workspace.pk), access.role)
         user = cast("User", self.request.user)
         if user.is_superuser:
+            Workspace.objects.default()
             return _with_role(Workspace.objects.all(), Role.MANAGER)
         return Workspace.objects.of_user(user)
 

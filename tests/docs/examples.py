@@ -25,7 +25,7 @@ PRINTED = "text"
 SHELL, PYTHON, JAVASCRIPT = "sh", "python", "js"
 SUFFIXES = {SHELL: "sh", PYTHON: "py", JAVASCRIPT: "mjs"}
 
-SECONDS = 60
+SECONDS = 120
 
 _BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>.+?) -->\n)?^```(?P<language>\w*)\n(?P<code>.*?)^```$",

@@ -1,6 +1,5 @@
 """``docs/api.md``: whoever does what it says gets what it says."""
 
-import os
 import re
 import shutil
 import subprocess

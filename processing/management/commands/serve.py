@@ -21,7 +21,7 @@ ADMIN_NAME = "admin"
 
 #: Most of the threads sleep: each client that is told what happens to a transcript has one.
 GUNICORN = [
-    *("--worker-class", "gthread", "--workers", "2", "--threads", "400"),
+    *("--worker-class", "gthread", "--workers", "2", "--threads", "450"),
     *("--log-level", "warning"),
 ]
 SWEEP = ["manage.py", "sweep"]
