@@ -13,8 +13,10 @@ from drf_spectacular.extensions import (
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import Direction, OpenApiParameter
-from rest_framework.serializers import BaseSerializer, CharField, ListField
+from rest_framework.parsers import MultiPartParser
+from rest_framework.serializers import BaseSerializer, CharField, FileField, ListField
 
+from caching.api.serializers import StrictSerializer
 from config.exceptions import CONTENT_TYPE
 from config.operations import ANYTHING, OPERATIONS, Operation
 from processing.api.access import WORKSPACE_HEADER, OfWorkspace
@@ -36,8 +38,10 @@ PROBLEM: dict[str, Any] = {
     "required": ["type", "title", "status", "code", "detail"],
 }
 
-#: No text has a NUL in it, and what is needed is not only blanks.
-TEXT = r"^[^\u0000]*$"
+#: No text has a NUL in it, and what is needed is not only blanks. That it may be empty is said
+#: beside it.
+TEXT = r"^[^\u0000]+$"
+TEXT_OR_NONE = r"^[^\u0000]*$"
 TEXT_NOT_BLANK = r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"
 
 JSON = "application/json"
@@ -66,8 +70,11 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 def mapped(auto_schema: AutoSchema, field: Any, direction: Direction) -> Any:
-    """Return what drf-spectacular itself says of a field."""
-    return auto_schema._map_serializer_field(field, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
+    """Return what drf-spectacular itself says of a field, but for ``null``: it adds that again."""
+    schema = auto_schema._map_serializer_field(field, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
+    if schema and isinstance(schema.get("type"), list):
+        schema["type"] = schema["type"][0]
+    return schema
 
 
 class TextExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
@@ -95,6 +102,17 @@ class ListExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped
         if direction == "request" and schema and not self.target.allow_empty:
             schema["minItems"] = 1
         return schema
+
+
+class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """A serializer that refuses names it does not know."""
+
+    target_class = StrictSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
+        return {**schema, "additionalProperties": False}
 
 
 class WrittenSerializer(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
@@ -126,6 +144,14 @@ class Schema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         return self._written.takes if self._written else super().get_request_serializer()
+
+    def map_parsers(self) -> Any:
+        """Return the media types of a body: that of a file is a form."""
+        takes = self._written.takes if self._written else None
+        fields = takes().fields.values() if takes else ()
+        if any(isinstance(field, FileField) for field in fields):
+            return [MultiPartParser.media_type]
+        return super().map_parsers()
 
     def get_response_serializers(self) -> Any:
         if self._written is None:
@@ -160,7 +186,9 @@ class Schema(AutoSchema):
             return str(super().get_operation_id())
         name = f"{view.basename}_{view.action}".replace("-", "_")
         verbs = view.action_map if hasattr(view, "action_map") else {}
-        is_one_of_several = list(verbs.values()).count(view.action) > 1
+        # HEAD is among them from the first request of a view on
+        actions = [action for verb, action in verbs.items() if verb != "head"]
+        is_one_of_several = actions.count(view.action) > 1
         return f"{name}_{self.method.lower()}" if is_one_of_several else name
 
     def get_override_parameters(self) -> list[Any]:
@@ -215,7 +243,7 @@ def only_ours(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str
 def add_patterns(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Say of what is asked for in addresses, too, that no text has a NUL in it.
 
-    A flag there is true or false, whatever else its filter says.
+    A flag there is true or false, whatever the column is that it is about.
     """
     for operations in result["paths"].values():
         for operation in operations.values():
@@ -223,9 +251,9 @@ def add_patterns(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
                 schema = parameter["schema"]
                 is_text = schema.get("type") == "string"
                 if is_text and not schema.keys() & {"format", "pattern", "enum"}:
-                    schema["pattern"] = TEXT
-                if schema.get("type") == "boolean":
-                    schema.pop("enum", None)
+                    schema["pattern"] = TEXT_OR_NONE
+                if schema.get("enum") == ["false", "true"]:
+                    parameter["schema"] = {"type": "boolean"}
     return result
 
 

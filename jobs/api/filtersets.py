@@ -10,6 +10,7 @@ from rest_framework.exceptions import ValidationError
 
 from jobs import handlers
 from jobs import specifications as spec
+from jobs.api.moments import MomentFilter
 from jobs.choices import JobPriority, JobStatus
 from jobs.managers.job import JobQuerySet
 from jobs.models import Job
@@ -84,12 +85,10 @@ class JobFilterSet(django_filters.FilterSet):
     min_priority = django_filters.ChoiceFilter(
         choices=JobPriority.choices, method=_matching(spec.has_priority_of_at_least)
     )
-    created_after = django_filters.IsoDateTimeFilter(
+    created_after = MomentFilter(
         method=_matching(lambda start: spec.is_created_within(start=start))
     )
-    created_before = django_filters.IsoDateTimeFilter(
-        method=_matching(lambda end: spec.is_created_within(end=end))
-    )
+    created_before = MomentFilter(method=_matching(lambda end: spec.is_created_within(end=end)))
     workspace_id = django_filters.UUIDFilter(method=_matching(spec.is_in_workspace))
     subject_id = django_filters.UUIDFilter(method=_matching(spec.is_about))
     created_by = WholeNumberFilter(method=_matching(lambda pk: Q(created_by=pk)))

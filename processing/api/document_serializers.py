@@ -127,13 +127,13 @@ class RelatedSerializer(serializers.BaseSerializer[RelatedDocument]):
 
 class TopicSerializer(serializers.ModelSerializer[Topic]):
     serializer_field_mapping = OF_COLUMNS
+    slug = serializers.CharField(read_only=True)
     document_count = serializers.IntegerField(read_only=True)
     links = serializers.SerializerMethodField()
 
     class Meta:
         model = Topic
         fields = ["name", "slug", "document_count", "links"]
-        read_only_fields = ["slug"]
 
     def get_links(self, topic: Topic) -> dict[str, str]:
         request = self.context["request"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import django_filters
 
+from jobs.api.moments import MomentFilter
 from jobs.choices import JobStatus
 from processing.api.access import access_of
 from processing.choices import ProcessingStatus, ResultStatus
@@ -30,8 +31,8 @@ class FlagFilter(django_filters.TypedChoiceFilter):
 
 class RecordingFilterSet(django_filters.FilterSet):
     name = django_filters.CharFilter(lookup_expr="icontains")
-    created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
+    created_after = MomentFilter("created_at", lookup_expr="gte")
+    created_before = MomentFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Recording
@@ -43,8 +44,8 @@ class TranscriptFilterSet(django_filters.FilterSet):
 
     status = django_filters.MultipleChoiceFilter(choices=ProcessingStatus.choices)
     recording = django_filters.UUIDFilter("recording_id")  # without telling which there are
-    created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
+    created_after = MomentFilter("created_at", lookup_expr="gte")
+    created_before = MomentFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Transcript
@@ -56,8 +57,8 @@ class TranslationFilterSet(django_filters.FilterSet):
 
     status = django_filters.MultipleChoiceFilter(choices=ResultStatus.choices)
     document = django_filters.UUIDFilter("document_id")
-    created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
+    created_after = MomentFilter("created_at", lookup_expr="gte")
+    created_before = MomentFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Translation
@@ -70,8 +71,8 @@ class SummaryFilterSet(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=ResultStatus.choices)
     document = django_filters.UUIDFilter("document_id")
     is_extractive = FlagFilter()
-    created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
+    created_after = MomentFilter("created_at", lookup_expr="gte")
+    created_before = MomentFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Summary
@@ -83,8 +84,8 @@ class DocumentFilterSet(django_filters.FilterSet):
 
     title = django_filters.CharFilter(lookup_expr="icontains")
     topic = django_filters.CharFilter(method="about")
-    created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
+    created_after = MomentFilter("created_at", lookup_expr="gte")
+    created_before = MomentFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Document
@@ -102,8 +103,8 @@ class QuestionFilterSet(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=ResultStatus.choices)
     is_extractive = FlagFilter()
     search = django_filters.CharFilter("text", lookup_expr="icontains")
-    created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
+    created_after = MomentFilter("created_at", lookup_expr="gte")
+    created_before = MomentFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Question

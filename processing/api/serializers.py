@@ -20,19 +20,16 @@ if TYPE_CHECKING:
     from processing.services.requesting import TranscriptRequest
 
 
-#: What a parameter is, or each of its values is.
-SINGLE = ["string", "number", "boolean", "null"]
+#: What a parameter is, or each of its values is: nothing that a row cannot hold.
+TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
+SINGLE = {"anyOf": [TEXT, {"type": ["number", "boolean", "null"]}]}
 
 
 @extend_schema_field(
     {
         "type": "object",
-        "additionalProperties": {
-            "anyOf": [
-                {"type": SINGLE},
-                {"type": "array", "items": {"type": SINGLE}},
-            ]
-        },
+        "propertyNames": TEXT,
+        "additionalProperties": {"anyOf": [SINGLE, {"type": "array", "items": SINGLE}]},
     }
 )
 class ParametersField(serializers.JSONField):

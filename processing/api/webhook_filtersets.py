@@ -2,6 +2,7 @@
 
 import django_filters
 
+from jobs.api.moments import MomentFilter
 from jobs.choices import JobStatus
 from processing.api.filtersets import FlagFilter
 from processing.choices import WebhookEvent
@@ -28,8 +29,8 @@ class WebhookDeliveryFilterSet(django_filters.FilterSet):  # type: ignore[misc] 
     """``status`` may be given several times; ``message_id`` finds what was sent again."""
 
     status = django_filters.MultipleChoiceFilter(choices=JobStatus.choices)
-    created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
+    created_after = MomentFilter("created_at", lookup_expr="gte")
+    created_before = MomentFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = WebhookDelivery

@@ -2,6 +2,7 @@
 
 import django_filters
 
+from jobs.api.moments import MomentFilter
 from processing.api.filtersets import FlagFilter
 from processing.choices import Role
 from processing.managers.api_key import ApiKeyQuerySet
@@ -49,8 +50,8 @@ class AuditEventFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # as
     """``action`` is one such as ``recording.create``; ``actor`` a user's name at that time."""
 
     actor = django_filters.CharFilter("actor_name")
-    created_after = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter("created_at", lookup_expr="lt")
+    created_after = MomentFilter("created_at", lookup_expr="gte")
+    created_before = MomentFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = AuditEvent

@@ -1,6 +1,6 @@
 """Listing, enqueueing, cancelling and retrying jobs from outside."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -212,6 +212,13 @@ def test_list_is_narrowed_by_a_time_that_begins_and_does_not_include_its_end(
     assert listed(api, created_before=now.isoformat()) == [str(old.pk)]
 
 
+def test_list_is_narrowed_by_a_time_of_any_offset(api: APIClient) -> None:
+    job = JobFactory.create(created_at=datetime(2026, 1, 31, 12, 30, tzinfo=UTC))
+
+    assert listed(api, created_after="2026-02-01T12:00:00+23:59") == [str(job.pk)]
+    assert listed(api, created_after="2026-02-01T12:30:00+23:59") == []
+
+
 def test_stalled_jobs_are_those_whose_lease_ran_out(api: APIClient) -> None:
     stalled, running = JobFactory.create(stalled=True), JobFactory.create(processing=True)
 
@@ -282,6 +289,7 @@ def test_filter_that_would_look_through_all_jobs_is_refused(
         ("priority", "5"),
         ("min_priority", "high"),
         ("created_after", "yesterday"),
+        ("created_after", "0001-01-01T00:00:00+01:00"),
         ("workspace_id", "mine"),
         ("subject_id", "1"),
         ("created_by", "me"),

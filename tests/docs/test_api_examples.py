@@ -31,7 +31,7 @@ _ERRORS = re.compile(r"^\| (?P<status>\d{3}) \| (?P<codes>.+?) \|", re.MULTILINE
 def serving(port: int, **env: str) -> Iterator[None]:
     """Run ``manage.py serve``; what it says is shown when the test fails."""
     with subprocess.Popen(
-        [sys.executable, "manage.py", "serve", "--port", str(port), "--concurrency", "2"],
+        [sys.executable, "manage.py", "serve", "--port", str(port), "--concurrency", "1"],
         cwd=BASE_DIR,
         env=environment(**env),
         stdin=subprocess.DEVNULL,
@@ -55,6 +55,7 @@ def test_every_example_does_what_the_page_says(tmp_path: Path) -> None:
     env = {
         "DJANGO_SETTINGS_MODULE": "tests.docs.settings",
         "ENGINE": "sphinx",
+        "CHAT_BASE_URL": "",
         "WEBHOOK_ALLOWED_HOSTS": "127.0.0.1",
         "WEBHOOK_ALLOW_HTTP": "true",
         "WEBHOOK_PORTS": str(receiver_port),

@@ -9,3 +9,7 @@ TRANSLATOR = FakeTranslator()  # type: ignore[assignment]  # as above
 
 API_REQUESTS_PER_MINUTE = API_UPLOADS_PER_MINUTE = ANONYMOUS_REQUESTS_PER_MINUTE = 0
 LOGIN_FAILURES = 0
+
+# Webhooks that are posted to this machine, where nobody listens: see the hooks.
+WEBHOOK_ALLOWED_HOSTS = ["localhost"]
+WEBHOOKS_PER_WORKSPACE = 1_000_000
