@@ -22,12 +22,13 @@ from processing.api.processings import (
     TranscriptProcessingViewSet,
 )
 from processing.api.questions import QuestionViewSet
+from processing.api.recordings import RecordingViewSet
 from processing.api.search import SearchViewSet
 from processing.api.summaries import DocumentSummaryViewSet, SummaryViewSet
 from processing.api.topics import TopicViewSet
+from processing.api.transcripts import TranscriptViewSet
 from processing.api.translations import DocumentTranslationViewSet, TranslationViewSet
 from processing.api.uploads import UploadViewSet
-from processing.api.viewsets import RecordingViewSet, TranscriptViewSet
 from processing.api.webhooks import WebhookDeliveryViewSet, WebhookViewSet
 from processing.api.workspaces import WorkspaceViewSet
 

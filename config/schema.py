@@ -172,7 +172,7 @@ class Schema(AutoSchema):
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/api/v1/").partition("/")[0] or "root"]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as its base has it
         return str(super().get_description() or "").replace("``", "`")
 
     def get_summary(self) -> str | None:

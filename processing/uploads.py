@@ -1,6 +1,7 @@
 """Receiving a recording: on disk only, hashed on the way, refused as soon as it is too large."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,9 @@ from processing.services.files import refusing_when_full
 
 #: What a body may hold besides its file: boundaries, headers, the other fields.
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
+
+#: Hash the pieces of all uploads, at most one of each upload at a time.
+_HASHERS = ThreadPoolExecutor(thread_name_prefix="uploads")
 
 
 class HashedUpload(TemporaryUploadedFile):
@@ -34,7 +38,7 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
     while it is read when a file is; ``StorageFull`` when there is no room. Nothing is kept then.
     """
 
-    #: As much as gunicorn reads at once: of a smaller piece it copies what is left over each time.
+    #: Of smaller pieces there are more, and each is handed from thread to thread.
     chunk_size = 1024 * 1024
     file: HashedUpload
 
@@ -46,8 +50,7 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        if content_length > settings.MAX_UPLOAD_BYTES + MULTIPART_OVERHEAD_BYTES:
-            raise _too_large(content_length)
+        self.refuse_over_limit(content_length - MULTIPART_OVERHEAD_BYTES)
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         super(TemporaryFileUploadHandler, self).new_file(field_name, file_name, *args, **kwargs)
@@ -56,27 +59,31 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
                 file_name, self.content_type or "", self.charset or "", self.content_type_extra
             )
         self._digest = hashlib.sha256()
+        self._hashed = _HASHERS.submit(self._digest.update, b"")
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Write ``raw_data``, which is hashed meanwhile, and while the next is received."""
         try:
-            if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
-                raise _too_large(start + len(raw_data))
+            self.refuse_over_limit(start + len(raw_data))
+            self._hashed.result()
+            self._hashed = _HASHERS.submit(self._digest.update, raw_data)
             with refusing_when_full():
                 self.file.write(raw_data)
         except BaseException:
             self.file.close()
             raise
-        self._digest.update(raw_data)
 
     def file_complete(self, file_size: int) -> HashedUpload:
         with refusing_when_full():
             self.file.seek(0)
+        self._hashed.result()
         self.file.size = file_size
         self.file.sha256 = self._digest.hexdigest()
         return self.file
 
-
-def _too_large(size_bytes: int) -> AudioTooLarge:
-    return AudioTooLarge(
-        f"{size_bytes:,} bytes or more; the limit is {settings.MAX_UPLOAD_BYTES:,} bytes"
-    )
+    def refuse_over_limit(self, size_bytes: int) -> None:
+        """Raise what a file is answered with that has this many bytes, or more."""
+        if size_bytes > settings.MAX_UPLOAD_BYTES:
+            raise AudioTooLarge(
+                f"{size_bytes:,} bytes or more; the limit is {settings.MAX_UPLOAD_BYTES:,} bytes"
+            )

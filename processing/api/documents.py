@@ -26,8 +26,8 @@ from processing.api.document_serializers import (
 from processing.api.expansions import OF_DOCUMENT
 from processing.api.filtersets import DocumentFilterSet
 from processing.api.idempotency import idempotent
-from processing.api.receiving import ReceivesFiles
-from processing.api.viewsets import FirstRendererNegotiation, LengthRequired
+from processing.api.negotiation import FirstRendererNegotiation
+from processing.api.receiving import LengthRequired, ReceivesFiles
 from processing.choices import DocumentStatus
 from processing.exceptions import NotFinished
 from processing.knowledge.content import sections_of, text_of

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from rest_framework.decorators import action
-from rest_framework.negotiation import DefaultContentNegotiation
 
-from processing.api.server_sent import CONTENT_TYPE, EventStream, TooManyStreams, answer
+from processing.api.negotiation import EventStreamNegotiation
+from processing.api.server_sent import EventStream, TooManyStreams, answer
 from processing.live.following import follow
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
-    from rest_framework.renderers import BaseRenderer
     from rest_framework.request import Request
 
     from processing.models import Transcript
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
 
 #: Places for streams in this process: the other threads are for other requests.
 _places = BoundedSemaphore(settings.EVENT_STREAMS)
-
-
-class EventStreamNegotiation(DefaultContentNegotiation):
-    """Leaves ``Accept`` to the view, which has one kind of answer."""
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return renderers[0], CONTENT_TYPE
 
 
 class EventsMixin:

@@ -16,9 +16,9 @@ from jobs.api.parsers import ShallowJSONParser
 from processing.api.access import user_of
 from processing.api.filtersets import QuestionFilterSet
 from processing.api.idempotency import idempotent
+from processing.api.negotiation import FirstRendererNegotiation
 from processing.api.results import CancelMixin, ResultSerializer
 from processing.api.server_sent import EventStream, answer
-from processing.api.viewsets import FirstRendererNegotiation
 from processing.knowledge.asking.answers import ask, cancel_question, delete_question
 from processing.knowledge.asking.streaming import listen
 from processing.models import Question

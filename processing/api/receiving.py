@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rest_framework import status
+from rest_framework.exceptions import APIException
+
 from processing.api.access import OfWorkspace, user_of
 from processing.api.idempotency import KEY_HEADER
 from processing.models import IdempotencyKey
@@ -13,6 +16,14 @@ from processing.workspaces.quotas import refuse_over_storage
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from rest_framework.request import Request
+
+
+class LengthRequired(APIException):
+    """WSGI shows no body of a length that was not announced."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_code = "length_required"
+    default_detail = "The request must say how long its body is (Content-Length)."
 
 
 class ReceivesFiles(OfWorkspace):

@@ -17,8 +17,8 @@ from jobs.choices import JobPriority
 from processing.api.access import user_of
 from processing.api.filtersets import TranslationFilterSet
 from processing.api.idempotency import idempotent
+from processing.api.negotiation import FirstRendererNegotiation
 from processing.api.results import OfDocument, OfDocumentSerializer, RetryMixin
-from processing.api.viewsets import FirstRendererNegotiation
 from processing.knowledge.translating.exports import (
     exported_translation,
     file_name,

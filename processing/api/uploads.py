@@ -22,6 +22,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from processing.api.access import OfWorkspace, user_of
 from processing.api.idempotency import idempotent
+from processing.api.receiving import LengthRequired
 from processing.api.serializers import UploadSerializer
 from processing.api.upload_headers import (
     PIECE,
@@ -30,7 +31,6 @@ from processing.api.upload_headers import (
     metadata_of,
     number_in,
 )
-from processing.api.viewsets import LengthRequired
 from processing.exceptions import ChecksumMismatch
 from processing.managers.resumable_upload import TRANSCRIPT
 from processing.models import ResumableUpload

@@ -1,9 +1,7 @@
 """Receiving a document: refused as soon as it is larger than documents may be."""
 
-from typing import Any
-
 from processing.knowledge.uploading import refuse_over_limit
-from processing.uploads import MULTIPART_OVERHEAD_BYTES, HashingUploadHandler
+from processing.uploads import HashingUploadHandler
 
 
 class DocumentUploadHandler(HashingUploadHandler):
@@ -13,20 +11,5 @@ class DocumentUploadHandler(HashingUploadHandler):
     while it is read when a file is.
     """
 
-    def handle_raw_input(
-        self,
-        input_data: Any,
-        META: Any,  # noqa: N803  Django's name for it
-        content_length: int,
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
-        refuse_over_limit(content_length - MULTIPART_OVERHEAD_BYTES)
-
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        try:
-            refuse_over_limit(start + len(raw_data))
-        except BaseException:
-            self.file.close()
-            raise
-        super().receive_data_chunk(raw_data, start)
+    def refuse_over_limit(self, size_bytes: int) -> None:
+        refuse_over_limit(size_bytes)

@@ -117,6 +117,12 @@ def test_what_means_nothing_is_refused(api: APIClient, asked: dict[str, str], co
     assert (answer.status_code, answer.data["code"]) == (400, code)
 
 
+def test_a_time_that_is_none_is_called_as_programs_call_it(api: APIClient) -> None:
+    problem = api.get(SEARCH, {"q": "sea", "from": "soon"}).json()
+
+    assert problem["errors"].keys() == {"from"}
+
+
 def test_meaning_that_nobody_knows_is_refused_with_what_to_configure(api: APIClient) -> None:
     answer = api.get(SEARCH, {"q": "river", "mode": "meaning"})
 

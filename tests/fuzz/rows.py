@@ -31,6 +31,12 @@ def write_keys() -> dict[str, str]:
     return {name: _key(name) for name in (*TENANTS, OPERATOR)}
 
 
+def kept_ids(keys: dict[str, str]) -> list[str]:
+    """Return which keys these are, and which memberships they are of."""
+    users = Membership.objects.filter(user__username__in=keys)
+    return [*(token.split("_")[1] for token in keys.values()), *(str(one.pk) for one in users)]
+
+
 def write_rows(keys: dict[str, str]) -> None:
     """Make some of everything that tenants have, with workers that run."""
     for name in TENANTS:

@@ -25,7 +25,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402  after the set-up it needs
 
 from tests.bench.environment import PROJECT  # noqa: E402
-from tests.fuzz.rows import write_keys, write_rows  # noqa: E402
+from tests.fuzz.rows import kept_ids, write_keys, write_rows  # noqa: E402
 from tests.waiting import wait_for  # noqa: E402
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ SCHEMATHESIS = PROJECT / ".venv-fuzz" / "bin" / "schemathesis"
 
 HOST = "127.0.0.1"
 
-#: How long the whole run asks, unless it is told; the coverage phase takes most of it.
+#: So much of the server's log is shown when something failed.
+LOG_CHARACTERS = 20_000
+
+#: How long the whole run asks, unless it is told; the coverage phase is done whatever it takes.
 SECONDS = 300
 
 
@@ -49,7 +52,8 @@ def main() -> None:
     keys = write_keys()
     authentication = directory / "keys.json"
     authentication.write_text(json.dumps(_identities(keys)))
-    with _server() as address:
+    log = directory / "server.log"
+    with _server(log) as address:
         write_rows(keys)
         command = [
             *(str(SCHEMATHESIS), "--config-file", str(HERE / "schemathesis.toml")),
@@ -57,8 +61,15 @@ def main() -> None:
             *("--max-time", str(options.max_time)),
             *others,
         ]
-        environment = os.environ | {"FUZZ_KEYS": str(authentication)}
+        environment = os.environ | {
+            "FUZZ_KEYS": str(authentication),
+            "FUZZ_KEPT": " ".join(kept_ids(keys)),
+        }
         code = subprocess.run(command, cwd=directory, env=environment, check=False).returncode
+    if code:
+        sys.stderr.write(
+            f"-- the last of what the server said\n{log.read_text()[-LOG_CHARACTERS:]}\n"
+        )
     sys.exit(code)
 
 
@@ -76,19 +87,23 @@ def _identities(keys: Mapping[str, str]) -> dict[str, object]:
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def _server(log: Path) -> Iterator[str]:
     """Run web server, workers and sweeper; yield the address once it answers."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
     address = f"http://{HOST}:{port}"
     command = ["manage.py", "serve", "--port", str(port), "--concurrency", "1"]
-    with subprocess.Popen(
-        [sys.executable, *command],
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    ) as process:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, *command],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
         try:
             wait_for(lambda: _answers(f"{address}/api/v1/"))
             yield address

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from processing.api.access import OfWorkspace, user_of
+from processing.api.negotiation import FirstRendererNegotiation
 from processing.api.openai.catalogue import model_object, models
 from processing.api.openai.errors import VERSION_HEADERS, OpenAIError, model_not_found
 from processing.api.openai.requests import (
@@ -40,9 +41,8 @@ from processing.api.openai.waiting import (
     place,
     take_place,
 )
-from processing.api.receiving import ReceivesFiles
+from processing.api.receiving import LengthRequired, ReceivesFiles
 from processing.api.server_sent import CONTENT_TYPE, HEADERS
-from processing.api.viewsets import FirstRendererNegotiation, LengthRequired
 from processing.audio.probe import probe
 from processing.engines.base import AUTO
 from processing.engines.languages import LANGUAGES, language_code

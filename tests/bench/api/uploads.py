@@ -21,7 +21,8 @@ ROUNDS = 6
 LIMIT = 0.8
 
 BLOCK_BYTES = 1 << 20
-BOUNDARY = "benchmark"
+#: As long as those of clients: the search for a shorter one takes longer.
+BOUNDARY = "c0a1f5e2d94b47b88e7a3b1d6c2f9e04"
 
 
 def bench_uploads(table: Table, corpus: Corpus) -> None:

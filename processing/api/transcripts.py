@@ -1,4 +1,4 @@
-"""Recordings come in, transcripts go out."""
+"""Transcripts are asked for, looked at while they are made, and had as files."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,11 +7,8 @@ from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import get_object_or_404
-from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.parsers import BaseParser, MultiPartParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -22,106 +19,23 @@ from jobs.choices import JobPriority
 from processing.api.access import OfWorkspace, user_of
 from processing.api.events import EventsMixin
 from processing.api.expansions import OF_TRANSCRIPT
-from processing.api.filtersets import RecordingFilterSet, TranscriptFilterSet
+from processing.api.filtersets import TranscriptFilterSet
 from processing.api.idempotency import idempotent
-from processing.api.receiving import ReceivesFiles
+from processing.api.negotiation import FirstRendererNegotiation
 from processing.api.serializers import (
     PartialTranscriptSerializer,
-    RecordingSerializer,
-    SubmissionSerializer,
     TranscriptDetailSerializer,
     TranscriptRequestSerializer,
     TranscriptSerializer,
-    UploadSerializer,
 )
-from processing.choices import READABLE, Role
+from processing.choices import READABLE
 from processing.exceptions import AlreadyOver, NotFinished
-from processing.managers.recording import RecordingQuerySet
 from processing.managers.transcript import TranscriptQuerySet
 from processing.models import Recording, Transcript
-from processing.services.deletion import delete_recording
 from processing.services.exports import FORMATS, exported, file_name
-from processing.services.inputs.submission import submit_recording
 from processing.services.orchestrator import cancel_processing
 from processing.services.progress import Progress
 from processing.services.requesting import request_transcript, retry_gaps
-
-
-class LengthRequired(APIException):
-    """WSGI shows no body of a length that was not announced."""
-
-    status_code = status.HTTP_411_LENGTH_REQUIRED
-    default_code = "length_required"
-    default_detail = "The request must say how long its body is (Content-Length)."
-
-
-class FirstRendererNegotiation(DefaultContentNegotiation):
-    """Leaves ``?format=`` and ``Accept`` to the view, which answers with a file of its own."""
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
-
-
-class RecordingViewSet(ReceivesFiles, ReadOnlyModelViewSet[Recording]):
-    """Upload audio or video, look at what was uploaded, rename it and delete it."""
-
-    roles = {"destroy": Role.MANAGER}  # nobody can record it again
-
-    serializer_class = RecordingSerializer
-    filterset_class = RecordingFilterSet
-    sort_fields = ["created_at", "name", "duration_seconds", "size_bytes"]
-
-    def get_parsers(self) -> list[BaseParser]:
-        is_upload = getattr(self.request, "method", "POST") == "POST"  # no request for a schema
-        return [MultiPartParser()] if is_upload else [ShallowJSONParser()]
-
-    def get_queryset(self) -> RecordingQuerySet:
-        return Recording.objects.in_workspace(self.workspace).with_transcripts()
-
-    @idempotent
-    def create(self, request: Request) -> Response:
-        """Store ``file`` and have it transcribed: 201, or 200 when its content was known."""
-        if "HTTP_TRANSFER_ENCODING" in request.META:
-            raise LengthRequired
-        upload = UploadSerializer(data=request.data)
-        upload.is_valid(raise_exception=True)
-        file = upload.validated_data["file"]
-        submission = submit_recording(
-            source=file,
-            name=upload.validated_data["name"] or file.name,
-            workspace=self.workspace,
-            engine=upload.validated_data["engine"],
-            language=upload.validated_data["language"],
-            parameters=upload.validated_data["parameters"],
-            priority=JobPriority(upload.validated_data["priority"]),
-            sha256=file.sha256,
-            created_by=user_of(request),
-        )
-        answer = SubmissionSerializer(
-            self.get_queryset().get(pk=submission.recording.pk),
-            context={**self.get_serializer_context(), "transcript_request": submission.request},
-        )
-        return Response(
-            answer.data,
-            status=status.HTTP_201_CREATED if submission.is_new else status.HTTP_200_OK,
-            headers={"Location": answer.data["links"]["self"]},
-        )
-
-    def partial_update(self, request: Request, pk: str) -> Response:
-        """Change the ``name``; all else is what the file is."""
-        recording = self.get_object()
-        changed = self.get_serializer(recording, data=request.data, partial=True)
-        changed.is_valid(raise_exception=True)
-        changed.save()
-        return Response(changed.data)
-
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a recording with its transcripts and all that followed from them."""
-        delete_recording(recording=self.get_object())
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
 
 #: What can be included in the answer to a transcript.
 SEAMS = "seams"

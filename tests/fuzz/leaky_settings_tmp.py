@@ -1,2 +1,0 @@
-from tests.fuzz.settings import *  # noqa
-MIDDLEWARE = [*MIDDLEWARE, "tests.fuzz.leaky_tmp.leak"]  # noqa
