@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import uritemplate
@@ -130,7 +131,7 @@ class WrittenSerializer(OpenApiSerializerExtension):  # type: ignore[no-untyped-
         return type(self.target).__name__.removesuffix("Serializer")
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
-        return dict(self.target.schema)
+        return deepcopy(self.target.schema)
 
 
 class Schema(AutoSchema):
@@ -156,7 +157,7 @@ class Schema(AutoSchema):
     def get_response_serializers(self) -> Any:
         if self._written is None:
             return super().get_response_serializers()
-        codes: dict[Any, Any] = dict(self._written.answers)
+        codes: dict[Any, Any] = deepcopy(dict(self._written.answers))
         if self._written.media_types:
             kinds = self._written.media_types
             return {

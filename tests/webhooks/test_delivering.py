@@ -34,7 +34,7 @@ def seconds_to_wait(delivery: WebhookDelivery) -> float:
 
 def assert_will_be_tried_again(delivery: WebhookDelivery, code: str) -> None:
     assert (delivery.status, delivery.error_code) == (JobStatus.SCHEDULED, code)
-    assert 0 < seconds_to_wait(delivery) <= DELAYS_SECONDS[0] * (1 + JITTER)
+    assert 0 < seconds_to_wait(delivery) < DELAYS_SECONDS[0] * (1 + JITTER) + 1
 
 
 def sending_slowly(status: int, *, head: bytes = b"", promised: int = 1_000) -> Reply:
