@@ -37,10 +37,16 @@ def receiver(_server: Provider, settings: Any) -> Provider:
 
 
 @pytest.fixture(scope="session")
-def tls_receiver() -> Iterator[Provider]:
-    """A server whose certificate nobody vouches for."""
+def _tls_server() -> Iterator[Provider]:
     with serving(tls=True) as server:
         yield server
+
+
+@pytest.fixture
+def tls_receiver(_tls_server: Provider) -> Provider:
+    """A server whose certificate nobody vouches for."""
+    _tls_server.requests.clear()
+    return _tls_server
 
 
 @pytest.fixture
