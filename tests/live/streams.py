@@ -40,16 +40,16 @@ class Server:
     def listeners(self, transcript_id: UUID, count: int) -> Iterator[list[Any]]:
         """Open streams, each of which has told its first event."""
         with ExitStack() as stack:
-            streams = [stack.enter_context(self._place(transcript_id)) for _ in range(count)]
+            streams = [stack.enter_context(self.stream(transcript_id)) for _ in range(count)]
             for stream in streams:
                 read_until(stream, b"event: progress")
             yield streams
 
-    def _place(self, transcript_id: UUID) -> http.client.HTTPResponse:
+    def stream(self, transcript_id: UUID, **headers: str) -> http.client.HTTPResponse:
         """Open a stream, once those that were left before have noticed."""
 
         def opened() -> http.client.HTTPResponse | None:
-            stream = self.events(transcript_id)
+            stream = self.events(transcript_id, **headers)
             if stream.status == 200:
                 return stream
             stream.close()

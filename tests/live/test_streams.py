@@ -51,7 +51,7 @@ def connection_count() -> int:
 
 def test_events_come_through_a_web_server_as_chunks_land(server: Server) -> None:
     run = run_of(2)
-    with server.events(run.transcript_id) as stream:
+    with server.stream(run.transcript_id) as stream:
         first = read_until(stream, b"event: progress")
         land(run, 0)
         early = read_until(stream, b"event: segments")
@@ -70,7 +70,7 @@ def test_events_come_through_a_web_server_as_chunks_land(server: Server) -> None
 def test_a_client_that_accepts_gzip_hears_at_once(server: Server) -> None:
     run = run_of(1)
 
-    with server.events(run.transcript_id, **{"Accept-Encoding": "gzip"}) as stream:
+    with server.stream(run.transcript_id, **{"Accept-Encoding": "gzip"}) as stream:
         lines = read_until(stream, b"event: progress")
 
     assert lines[-1] == b"event: progress\n"
