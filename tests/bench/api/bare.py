@@ -61,7 +61,7 @@ def recording_as_dict(row: Recording, api: str) -> dict[str, Any]:
 def transcript_as_dict(row: Transcript, api: str) -> dict[str, Any]:
     address = f"{api}transcripts/{row.pk}/"
     links = {"self": address, "recording": f"{api}recordings/{row.recording_id}/"}
-    for name in ("export", "partial", "cancel", "retry"):
+    for name in ("export", "partial", "events", "cancel", "retry"):
         links[name] = f"{address}{name}/"
     return {
         "id": str(row.pk),
