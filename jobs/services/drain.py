@@ -107,7 +107,7 @@ class Drain:
                 self.is_alone &= held_count > 0
                 if not self._goes_on():
                     self._give_back()
-                elif not self.is_alone and (limit := threads + self._spare() - held_count) > 0:
+                elif not self.is_alone and (limit := self._room(held_count)) > 0:
                     taken_count = self._take_together(limit, is_idle=not held_count)
                 if not (held_count or taken_count or self.is_alone):
                     break
@@ -125,11 +125,10 @@ class Drain:
         this worker, for they would wait for the slowest of them. Rings for what is left."""
         if self.runner.is_stopping():
             return False
-        is_over = self.has_begun and time.monotonic() >= self.deadline
-        if is_over and self.source.threads > 1 and not self.runner.has_others(self.queue_name):
+        if not self.has_begun or time.monotonic() < self.deadline:
+            return True
+        if self.source.threads > 1 and not self.runner.has_others(self.queue_name):
             self.deadline = time.monotonic() + SLICE_SECONDS
-            is_over = False
-        if not is_over:
             return True
         self._ring_if_ready()
         return False
@@ -138,19 +137,19 @@ class Drain:
         limit = 1 if self.source.is_heavy else self.pace.limit
         return limit if limit == 1 else max(1, self._fair(limit))
 
-    def _spare(self) -> int:
-        """Return how many rows may wait for a thread, so that no thread waits for a claim.
+    def _room(self, held_count: int) -> int:
+        """Return how many rows to claim: one for each thread, and some that wait for one.
 
-        As many as are done until the next look, or one for each thread; none towards the end,
-        when another worker's threads would have to do without them.
+        As many wait as are done until the next look, or one for each thread; none towards the
+        end, when another worker's threads would have to do without them.
         """
         threads = self.source.threads
         each = self.pace.rows_in(LOOK_SECONDS) or min(1, self.pace.rows_in(BATCH_SECONDS))
-        spare = self._fair(each * threads, left_to_others=2)
-        return spare if spare >= min(each, 1) * threads else 0
+        spare = self._fair(each * threads, left_to_others=2, beside=max(threads - held_count, 0))
+        return threads - held_count + (spare if spare >= min(each, 1) * threads else 0)
 
-    def _fair(self, limit: int, left_to_others: int = LEFT_TO_OTHERS) -> int:
-        """Return how many rows to claim: fewer towards the end, so that workers end together.
+    def _fair(self, limit: int, *, left_to_others: int = LEFT_TO_OTHERS, beside: int = 0) -> int:
+        """Return how many rows to claim, ``beside`` so many: fewer towards the end.
 
         A share of what is left each time: guided self-scheduling (Polychronopoulos and Kuck,
         1987). Where a batch is over in a moment, the count would cost more than it saves.
@@ -158,7 +157,8 @@ class Drain:
         if not limit or limit * self.pace.seconds_per_row < UNEVEN_SECONDS * self.source.threads:
             return limit
         ready = self.objects.ready().on_queue(self.queue_name)
-        return min(limit, ready[: limit * left_to_others].count() // left_to_others)
+        left_count = max(ready[: beside + limit * left_to_others].count() - beside, 0)
+        return min(limit, left_count // left_to_others)
 
     def _record_and_claim(self, limit: int) -> int:
         """Record what is done and claim the next rows, with one commit; return how many."""
@@ -178,8 +178,8 @@ class Drain:
         return self._take(claimed, limit)
 
     def _claimed(self, limit: int) -> list[Work]:
-        worker = self.runner.worker
-        return self.objects.claim(queue_name=self.queue_name, worker=worker, limit=limit)
+        name, worker = self.queue_name, self.runner.worker
+        return self.objects.claim(queue_name=name, worker=worker, limit=limit)
 
     def _take(self, claimed: list[Work], limit: int) -> int:
         """Put rows whose claim is committed into the batch; return how many."""
@@ -206,7 +206,7 @@ class Drain:
         return self._take(claimed, limit)
 
     def _let_go(self) -> None:
-        """Give back all that this worker holds: what it may have claimed and never heard of."""
+        """Give back all that this worker holds, with what it may have claimed unawares."""
         self.objects.held_by([self.runner.worker.pk]).rescue(crashed=False)
         queues.ring(self.queue_name)
 
