@@ -1,7 +1,7 @@
 """Receiving a recording: on disk only, hashed on the way, refused as soon as it is too large."""
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from django.conf import settings
@@ -9,13 +9,14 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 
 from processing.exceptions import AudioTooLarge
+from processing.form_data import parse_form
 from processing.services.files import refusing_when_full
 
 #: What a body may hold besides its file: boundaries, headers, the other fields.
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 
-#: Hash the pieces of all uploads, at most one of each upload at a time.
-_HASHERS = ThreadPoolExecutor(thread_name_prefix="uploads")
+#: Hash and write the pieces of all uploads, at most one of each upload at a time.
+_KEEPERS = ThreadPoolExecutor(thread_name_prefix="uploads")
 
 
 class HashedUpload(TemporaryUploadedFile):
@@ -47,10 +48,16 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
         input_data: Any,
         META: Any,  # noqa: N803  Django's name for it
         content_length: int,
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
+        boundary: Any,
+        encoding: Any = None,
+    ) -> Any:
         self.refuse_over_limit(content_length - MULTIPART_OVERHEAD_BYTES)
+        return parse_form(
+            input_data,
+            boundary=boundary,
+            encoding=encoding or settings.DEFAULT_CHARSET,
+            handler=self,
+        )
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         super(TemporaryFileUploadHandler, self).new_file(field_name, file_name, *args, **kwargs)
@@ -59,27 +66,37 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
                 file_name, self.content_type or "", self.charset or "", self.content_type_extra
             )
         self._digest = hashlib.sha256()
-        self._hashed = _HASHERS.submit(self._digest.update, b"")
+        self._kept: list[Future[Any]] = []
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Write ``raw_data``, which is hashed meanwhile, and while the next is received."""
-        try:
-            self.refuse_over_limit(start + len(raw_data))
-            self._hashed.result()
-            self._hashed = _HASHERS.submit(self._digest.update, raw_data)
-            with refusing_when_full():
-                self.file.write(raw_data)
-        except BaseException:
-            self.file.close()
-            raise
+        """Have ``raw_data`` hashed and written, while the next piece is received."""
+        self.refuse_over_limit(start + len(raw_data))
+        self._wait()
+        self._kept = [
+            _KEEPERS.submit(self._digest.update, raw_data),
+            _KEEPERS.submit(self.file.write, raw_data),
+        ]
 
     def file_complete(self, file_size: int) -> HashedUpload:
+        self._wait()
         with refusing_when_full():
             self.file.seek(0)
-        self._hashed.result()
         self.file.size = file_size
         self.file.sha256 = self._digest.hexdigest()
         return self.file
+
+    def upload_interrupted(self) -> None:
+        """Keep nothing of the file that was being received."""
+        if hasattr(self, "file"):
+            wait(self._kept)
+            self.file.close()
+
+    def _wait(self) -> None:
+        """Return when the last piece is kept."""
+        wait(self._kept)
+        with refusing_when_full():
+            for kept in self._kept:
+                kept.result()
 
     def refuse_over_limit(self, size_bytes: int) -> None:
         """Raise what a file is answered with that has this many bytes, or more."""

@@ -23,6 +23,10 @@ UNDECLARED = ("aac",)
 #: What people call them, for messages.
 FORMAT_NAMES = "wav, mp3, m4a/mp4, flac, ogg/opus, webm"
 
+#: How much of a wav FFmpeg reads to find out whether its samples are DTS in disguise: a few
+#: frames of that, in a tenth of the time of its own 5 MB.
+WAV_PROBE_BYTES = 64 * 1024
+
 MIN_SAMPLE_RATE = 4_000
 MAX_SAMPLE_RATE = 192_000
 MAX_CHANNELS = 8
@@ -48,11 +52,14 @@ def open_audio(file: IO[bytes]) -> Iterator[InputContainer]:
     size_bytes = file.seek(0, io.SEEK_END)
     sound = find_sound(file, size_bytes=size_bytes)
     file.seek(0)
+    options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": ""}
+    if sound is not None:
+        options["probesize"] = str(WAV_PROBE_BYTES)
     try:
         container = av.open(
             file if sound is None else FileWindow(file, sound.end),
             mode="r",
-            options={"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": ""},
+            options=options,
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError, OverflowError) as error:

@@ -84,8 +84,11 @@ def test_upload_that_grows_too_large_is_dropped(settings: Any, stored_files: Sto
     settings.MAX_UPLOAD_BYTES = 5
     files = stored_files()
 
+    handler = HashingUploadHandler()
+    handler.new_file("file", "meeting.wav", "audio/wav", None)
     with pytest.raises(AudioTooLarge, match="the limit is 5 bytes"):
-        receive(b"12345", b"6")
+        handler.receive_data_chunk(b"123456", 0)
+    handler.upload_interrupted()
 
     assert stored_files() == files
 
@@ -96,8 +99,11 @@ def test_no_room_for_an_upload_is_said_and_leaves_nothing(stored_files: StoredFi
     handler.new_file("file", "meeting.wav", "audio/wav", None)
     handler.file.file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115  closed by the handler
 
+    handler.receive_data_chunk(b"x" * 100, 0)
+
     with pytest.raises(StorageFull):
-        handler.receive_data_chunk(b"x" * 100, 0)
+        handler.file_complete(100)
+    handler.upload_interrupted()
 
     assert stored_files() == files
 
