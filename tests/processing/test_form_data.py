@@ -50,11 +50,13 @@ def by_django(body: bytes) -> Any:
 
 
 def told(fields: Any, files: Any) -> Any:
-    contents = {
-        name: [(file.name, file.size, file.read()) for file in several]
-        for name, several in files.lists()
-    }
+    contents = {name: [told_of(file) for file in several] for name, several in files.lists()}
     return dict(fields.lists()), contents
+
+
+def told_of(file: Any) -> Any:
+    with file:
+        return file.name, file.size, file.read()
 
 
 @given(parts=PARTS, chunk_size=st.integers(min_value=64, max_value=300))
