@@ -9,6 +9,7 @@ from jobs.choices import JobStatus
 from processing.api.access import access_of
 from processing.choices import ProcessingStatus, ResultStatus
 from processing.managers.document import DocumentQuerySet
+from processing.managers.recording import RecordingQuerySet
 from processing.models import (
     ChunkTask,
     Document,
@@ -30,13 +31,18 @@ class FlagFilter(django_filters.TypedChoiceFilter):
 
 
 class RecordingFilterSet(django_filters.FilterSet):
-    name = django_filters.CharFilter(lookup_expr="icontains")
+    """``name`` has words of it, or their beginnings."""
+
+    name = django_filters.CharFilter(method="named")
     created_after = MomentFilter("created_at", lookup_expr="gte")
     created_before = MomentFilter("created_at", lookup_expr="lt")
 
     class Meta:
         model = Recording
         fields = ["sha256"]
+
+    def named(self, queryset: RecordingQuerySet, name: str, text: str) -> RecordingQuerySet:
+        return queryset.named(text)
 
 
 class TranscriptFilterSet(django_filters.FilterSet):
@@ -80,9 +86,9 @@ class SummaryFilterSet(django_filters.FilterSet):
 
 
 class DocumentFilterSet(django_filters.FilterSet):
-    """``title`` is a part of it; ``topic`` is the slug of one, whoever says so."""
+    """``title`` has its words or their beginnings; ``topic`` is the slug of one, whoever says so."""
 
-    title = django_filters.CharFilter(lookup_expr="icontains")
+    title = django_filters.CharFilter(method="titled")
     topic = django_filters.CharFilter(method="about")
     created_after = MomentFilter("created_at", lookup_expr="gte")
     created_before = MomentFilter("created_at", lookup_expr="lt")
@@ -90,6 +96,9 @@ class DocumentFilterSet(django_filters.FilterSet):
     class Meta:
         model = Document
         fields = ["status", "kind", "language", "sha256"]
+
+    def titled(self, queryset: DocumentQuerySet, name: str, text: str) -> DocumentQuerySet:
+        return queryset.titled(text)
 
     def about(self, queryset: DocumentQuerySet, name: str, slug: str) -> DocumentQuerySet:
         topics = Topic.objects.in_workspace(access_of(self.request).workspace)

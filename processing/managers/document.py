@@ -10,6 +10,7 @@ from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Coalesce, JSONObject, Now
 
 from processing.choices import DocumentKind, DocumentStatus, LinkKind
+from processing.managers.naming import is_named
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -116,6 +117,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
             filed_topics=ArraySubquery(filed.values(about=topic)),
             recording_id=F("transcript__recording_id"),
         )
+
+    def titled(self, text: str) -> Self:
+        """Documents in whose title each word of ``text`` is, or begins one."""
+        return self.filter(is_named("title", text))
 
     def without_content(self) -> Self:
         """Leave out what grows with the document, for lists."""

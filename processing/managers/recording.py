@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models.functions import Coalesce, Now
 
+from processing.managers.naming import is_named
+
 if TYPE_CHECKING:
     from datetime import timedelta
     from uuid import UUID
@@ -43,6 +45,10 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
     def locked(self, pk: UUID) -> Recording | None:
         """Return a recording that nobody deletes until the transaction ends; None if it is gone."""
         return self.select_for_update(no_key=True).filter(pk=pk).first()
+
+    def named(self, text: str) -> Self:
+        """Recordings in whose name each word of ``text`` is, or begins one."""
+        return self.filter(is_named("name", text))
 
     def with_content(self, sha256: str) -> Self:
         return self.filter(sha256=sha256)

@@ -1,6 +1,7 @@
 """What can be read, searched and asked: every finished transcript, and what people upload."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -8,6 +9,7 @@ from django.db.models.functions import Now
 from jobs.identifiers import uuid7
 from processing.choices import DocumentKind, DocumentStatus, LinkKind
 from processing.managers.document import DocumentLinkManager, DocumentManager
+from processing.managers.naming import words_of
 from processing.models.topic import DocumentTopic, Topic
 from processing.models.transcript import Transcript
 from processing.models.workspace import Workspace
@@ -90,6 +92,7 @@ class Document(models.Model):
                 name="document_storage_idx",
                 condition=models.Q(kind=DocumentKind.UPLOAD),
             ),
+            GinIndex(words_of("title"), name="document_words_idx"),
         ]
 
     def __str__(self) -> str:

@@ -3,9 +3,11 @@
 from uuid import uuid4
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
 
+from processing.managers.naming import words_of
 from processing.managers.recording import RecordingManager
 from processing.models.workspace import Workspace
 
@@ -55,6 +57,7 @@ class Recording(models.Model):
             models.Index(
                 fields=["workspace"], include=["size_bytes"], name="recording_storage_idx"
             ),
+            GinIndex(words_of("name"), name="recording_words_idx"),
         ]
 
     def __str__(self) -> str:
