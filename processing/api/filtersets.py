@@ -86,7 +86,7 @@ class SummaryFilterSet(django_filters.FilterSet):
 
 
 class DocumentFilterSet(django_filters.FilterSet):
-    """``title`` has its words or their beginnings; ``topic`` is the slug of one, whoever says so."""
+    """``title`` has words of it, or beginnings; ``topic`` is the slug of one, whoever says so."""
 
     title = django_filters.CharFilter(method="titled")
     topic = django_filters.CharFilter(method="about")
