@@ -1,14 +1,14 @@
 """A summary in sentences of the text itself, for installations without a language model.
 
-The sentences are those that together say most of what the text is about: the key phrases are the
-concepts to be covered, and each sentence is worth those that no other has said yet. After Gillick
-and Favre, "A scalable global model for summarization" (2009), chosen greedily, with the worth of
-a sentence divided by a power of its length as Lin and Bilmes do (2010).
+The sentences are those that SumBasic ranks first (Nenkova and Vanderwende, "The impact of
+frequency on summarization", 2005), as the library sumy has it: what is said often is what the
+text is about, and what one sentence has said counts less in the next.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from processing.knowledge.summarizing.key_phrases import PART_WORDS, key_phrases, normalized
+from processing.knowledge.summarizing.key_phrases import PART_WORDS, normalized, stop_words
 from processing.knowledge.summarizing.parts import Piece
 from processing.knowledge.summarizing.sentences import sentences_of
 
@@ -20,13 +20,8 @@ MAX_WORDS = 300
 #: Of each part of a text so long that it is read in parts; words.
 MIN_PART_WORDS = 30
 
-#: Key phrases that the sentences of a part are to say.
-CONCEPTS = 30
-
 #: A shorter sentence says little by itself; words.
 MIN_SENTENCE_WORDS = 4
-
-LENGTH_POWER = 0.5
 
 #: No language has longer words on average, spaces included.
 WORD_LETTERS = 12
@@ -81,37 +76,39 @@ def _parts(sentences: Sequence[Piece]) -> Iterator[list[Piece]]:
 
 
 def _best(sentences: list[Piece], budget: int, language: str) -> list[Piece]:
-    """Return the sentences that say most with ``budget`` words; where none says more than the
-    others, the first ones."""
-    text = "\n".join(sentence.text for sentence in sentences)
-    concepts = {
-        normalized(name): score for name, score in key_phrases(text, language, limit=CONCEPTS)
-    }
-    missing = dict(concepts)
-    said = [
-        {concept for concept in concepts if concept in words}
-        for words in (normalized(sentence.text) for sentence in sentences)
-    ]
-    lengths = [_length(sentence) for sentence in sentences]
-    telling = [n for n, length in enumerate(lengths) if length >= MIN_SENTENCE_WORDS]
-    left = telling or list(range(len(sentences)))
+    """Return the sentences of ``budget`` words that rank first, each text once."""
+    # it brings nltk, which most processes never ask for
+    from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence  # noqa: PLC0415
+    from sumy.summarizers.sum_basic import SumBasicSummarizer  # noqa: PLC0415
+
+    telling = [each for each in sentences if _length(each) >= MIN_SENTENCE_WORDS] or sentences
+    distinct = list({each.text: each for each in reversed(telling)}.values())[::-1]
+    tokenizer = _Tokenizer()
+    document = ObjectDocumentModel(
+        [Paragraph([Sentence(each.text, tokenizer) for each in distinct])]
+    )
+    summarizer = SumBasicSummarizer()
+    summarizer.stop_words = stop_words(language)
     chosen: list[int] = []
-    while left:
-        worth = {
-            n: sum(missing.get(concept, 0.0) for concept in said[n])
-            / max(lengths[n], 1) ** LENGTH_POWER
-            for n in left
-        }
-        best = max(left, key=lambda n: (worth[n], -n))
-        if not worth[best] and missing != concepts:  # all is said once; say it again
-            missing = dict(concepts)
-            continue
-        chosen.append(best)
-        budget -= lengths[best]
-        for concept in said[best]:
-            missing.pop(concept, None)
-        left = [n for n in left if n != best and lengths[n] <= budget]
-    return [sentences[n] for n in sorted(chosen)]
+
+    def within_budget(ranked: Iterable[Any]) -> list[Any]:
+        left = budget
+        for sentence in ranked:
+            length = _length(distinct[sentence.order])
+            if not chosen or length <= left:
+                chosen.append(sentence.order)
+                left -= length
+        return []
+
+    summarizer(document, within_budget)
+    return [distinct[order] for order in sorted(chosen)]
+
+
+class _Tokenizer:
+    """The words of a sentence, in the interface of sumy's own, which would load data of nltk."""
+
+    def to_words(self, sentence: str) -> tuple[str, ...]:
+        return tuple(normalized(sentence).split())
 
 
 def _length(sentence: Piece) -> int:

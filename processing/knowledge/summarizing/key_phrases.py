@@ -44,7 +44,7 @@ def key_phrases(text: str, language: str, limit: int) -> list[tuple[str, float]]
     """
     counts: Counter[Run] = Counter()
     spelling: dict[Run, str] = {}
-    for run in _runs(text, _stop_words(language)):
+    for run in _runs(text, stop_words(language)):
         longest = PHRASE_LETTERS if is_letter_word(run[0]) else PHRASE_WORDS
         for length in range(1, longest + 1):
             for first in range(len(run) - length + 1):
@@ -70,7 +70,7 @@ def normalized(text: str) -> str:
     return f" {' '.join(words_of(_BREAK.sub(' ', text.lower())))} "
 
 
-def _runs(text: str, stop_words: frozenset[str]) -> Iterator[Run]:
+def _runs(text: str, silent: frozenset[str]) -> Iterator[Run]:
     """Yield words that stand together, between stop words, numbers, marks and ends of lines."""
     fragments = [
         words_of(fragment) for line in _read(text) for fragment in _BREAK.split(line) if fragment
@@ -80,7 +80,7 @@ def _runs(text: str, stop_words: frozenset[str]) -> Iterator[Run]:
         for word in words:
             bare = word.strip("'\u2019-")
             is_letter = is_letter_word(bare)
-            is_stop = bare in PARTICLES if is_letter else bare.lower() in stop_words
+            is_stop = bare in PARTICLES if is_letter else bare.lower() in silent
             if run and (is_stop or is_letter != is_letter_word(run[0])):
                 yield tuple(run)
                 run = []
@@ -128,7 +128,8 @@ def _c_values(counts: Counter[Run]) -> dict[Run, float]:
 
 
 @cache
-def _stop_words(language: str) -> frozenset[str]:
+def stop_words(language: str) -> frozenset[str]:
+    """Return the words of a language that say nothing by themselves; none where nobody knows."""
     # a megabyte of words that most processes never ask for
     from stopwordsiso import has_lang, stopwords  # noqa: PLC0415
 
