@@ -1,7 +1,8 @@
 """Receiving a recording: on disk only, hashed on the way, refused as soon as it is too large."""
 
 import hashlib
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +16,8 @@ from processing.services.files import refusing_when_full
 #: What a body may hold besides its file: boundaries, headers, the other fields.
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 
-#: Hash and write the pieces of all uploads, at most one of each upload at a time.
-_KEEPERS = ThreadPoolExecutor(thread_name_prefix="uploads")
+#: Pieces of an upload that wait to be hashed and written, at most: they are in memory.
+WAITING_PIECES = 4
 
 
 class HashedUpload(TemporaryUploadedFile):
@@ -66,19 +67,18 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
                 file_name, self.content_type or "", self.charset or "", self.content_type_extra
             )
         self._digest = hashlib.sha256()
-        self._kept: list[Future[Any]] = []
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="upload")
+        self._kept = deque[Future[None]]()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Have ``raw_data`` hashed and written, while the next piece is received."""
+        """Have ``raw_data`` hashed and written, while the next pieces are received."""
         self.refuse_over_limit(start + len(raw_data))
-        self._wait()
-        self._kept = [
-            _KEEPERS.submit(self._digest.update, raw_data),
-            _KEEPERS.submit(self.file.write, raw_data),
-        ]
+        self._wait_for_all_but(WAITING_PIECES - 1)
+        self._kept.append(self._keeper.submit(self._keep, raw_data))
 
     def file_complete(self, file_size: int) -> HashedUpload:
-        self._wait()
+        self._wait_for_all_but(0)
+        self._keeper.shutdown()
         with refusing_when_full():
             self.file.seek(0)
         self.file.size = file_size
@@ -88,15 +88,18 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
     def upload_interrupted(self) -> None:
         """Keep nothing of the file that was being received."""
         if hasattr(self, "file"):
-            wait(self._kept)
+            self._keeper.shutdown(cancel_futures=True)
             self.file.close()
 
-    def _wait(self) -> None:
-        """Return when the last piece is kept."""
-        wait(self._kept)
+    def _keep(self, piece: bytes) -> None:
+        self._digest.update(piece)
+        self.file.write(piece)
+
+    def _wait_for_all_but(self, count: int) -> None:
+        """Return when no more than ``count`` pieces wait; raise what kept one from being kept."""
         with refusing_when_full():
-            for kept in self._kept:
-                kept.result()
+            while len(self._kept) > count:
+                self._kept.popleft().result()
 
     def refuse_over_limit(self, size_bytes: int) -> None:
         """Raise what a file is answered with that has this many bytes, or more."""

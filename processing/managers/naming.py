@@ -29,11 +29,14 @@ def words_of(field: str) -> SearchVector:
 
 
 def is_named(field: str, text: str) -> Q:
-    """Match rows in whose name each word of ``text`` is, or begins one; none without a word."""
+    """Match rows whose name has all words of ``text``, of the last at least the beginning.
+
+    Only of the last: it is what somebody is typing, and beginnings are read from the index in
+    full, however rare the other words are. Without a word nothing matches.
+    """
     words = re.findall(r"[^\W_]+", text)
     if not words:
         return Q(pk__in=[])
-    query = SearchQuery(
-        " & ".join(f"'{word}':*" for word in words), config=_CONFIGURATION, search_type="raw"
-    )
+    terms = " & ".join(f"'{word}'" for word in words)
+    query = SearchQuery(f"{terms}:*", config=_CONFIGURATION, search_type="raw")
     return Q(SearchVectorExact(words_of(field), query))

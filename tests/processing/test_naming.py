@@ -26,7 +26,7 @@ NAME = "Board_meeting 2026-11-23 (Zürich), part2.WAV"
     [
         pytest.param("board", id="a word, whatever its case"),
         pytest.param("meet", id="the beginning of a word"),
-        pytest.param("zürich board", id="words in any order"),
+        pytest.param("zürich boar", id="words in any order, the last not yet whole"),
         pytest.param("2026-11", id="numbers between dashes"),
         pytest.param("part2.wav", id="a word and what kind of file it is"),
         pytest.param(NAME, id="all of it"),
@@ -43,6 +43,7 @@ def test_a_recording_is_found_by(text: str) -> None:
     "text",
     [
         pytest.param("oard", id="the end of a word"),
+        pytest.param("meet board", id="the beginning of a word that is not the last"),
         pytest.param("board interview", id="a word that is missing"),
         pytest.param("", id="nothing"),
         pytest.param("' | a", id="a query of its own"),
@@ -51,7 +52,7 @@ def test_a_recording_is_found_by(text: str) -> None:
     ],
 )
 def test_a_recording_is_not_found_by(text: str) -> None:
-    RecordingFactory(name="Keyboard")
+    RecordingFactory(name="Keyboard meeting")
 
     assert not Recording.objects.named(text).exists()
 
