@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
 
 _NANOSECONDS_PER_MS = 1_000_000
@@ -19,3 +20,8 @@ def uuid7() -> UUID:
     fraction = (rest << 12) // _NANOSECONDS_PER_MS
     random = int.from_bytes(os.urandom(8)) & _RANDOM_BITS
     return UUID(int=ms << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)
+
+
+def least_uuid7(moment: datetime) -> UUID:
+    """Return what every ``uuid7`` made at ``moment`` or later is not less than."""
+    return UUID(int=int(moment.timestamp() * 1_000) << 80)

@@ -49,6 +49,14 @@ def elapsed(started_at: datetime | None, ended_at: datetime | None) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
+def seconds_at_work(row: Any) -> float | None:
+    """Return how long a row that ends by ``completed_at`` took; None while it does not say."""
+    if row.started_at is None or row.completed_at is None:
+        return None
+    seconds: float = (row.completed_at - row.started_at).total_seconds()
+    return seconds
+
+
 def error_line(code: str, message: str) -> str:
     """Return the beginning of an error, or nothing when there is none."""
     return Truncator(f"{code}: {message}").chars(ERROR_CHARACTERS) if code else NOTHING

@@ -72,6 +72,11 @@ def is_over() -> Q:
     return Q(status__in=TERMINAL)
 
 
+def is_over_within(start: datetime, end: datetime) -> Q:
+    """Ended in ``[start, end)``."""
+    return Q(completed_at__gte=start, completed_at__lt=end)
+
+
 def has_heartbeat_within(span: timedelta) -> Q:
     """A worker that has not ended and was renewed within ``span``."""
     return Q(stopped_at__isnull=True, heartbeat_at__gte=Now() - span)

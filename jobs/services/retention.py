@@ -11,7 +11,7 @@ from jobs import specifications as spec
 from jobs.choices import TERMINAL, JobStatus
 from jobs.handlers import JobHandler, register_job
 from jobs.managers.job import JobQuerySet
-from jobs.models import Job
+from jobs.models import BulkAction, Job
 from jobs.schedules import Schedule
 
 PURGE_JOB = "PURGE_JOBS"
@@ -56,9 +56,14 @@ def purge_jobs(
 
 
 def run_purge_job(job: Job) -> None:
-    """Delete the jobs of more than ``JOB_RETENTION_DAYS`` ago; done again, it goes on."""
+    """Delete the jobs of more than ``JOB_RETENTION_DAYS`` ago; done again, it goes on.
+
+    Bulk actions are forgotten with them.
+    """
     if settings.JOB_RETENTION_DAYS:
-        purge_jobs(older_than=timedelta(days=settings.JOB_RETENTION_DAYS))
+        older_than = timedelta(days=settings.JOB_RETENTION_DAYS)
+        purge_jobs(older_than=older_than)
+        BulkAction.objects.purge(older_than=older_than)
 
 
 def register() -> None:

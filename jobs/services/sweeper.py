@@ -26,6 +26,10 @@ LEADER_LOCK = 0x6C6F6E67
 RINGS_PER_QUEUE = 8
 
 
+#: What is called after each sweep, in the order in which it was registered.
+_followers: list[Callable[[], object]] = []
+
+
 @dataclass(frozen=True)
 class SweepReport:
     """What one sweep did: counts of rows, and the queues it rang.
@@ -55,6 +59,14 @@ class RescueReport:
     requeued: Sequence[UUID] = ()
     poisoned: Sequence[UUID] = ()
     stuck: Sequence[UUID] = ()
+
+
+def after_each_sweep(call: Callable[[], object]) -> None:
+    """Have ``call`` called after each sweep of this process that it led, outside its transaction.
+
+    Applications register in ``AppConfig.ready()``. Whatever fails is logged, and disturbs no sweep.
+    """
+    _followers.append(call)
 
 
 def sweep() -> SweepReport | None:
@@ -95,6 +107,8 @@ def sweep() -> SweepReport | None:
             "rescued %d, gave up %d as poison and %d as expired, lost %d workers",
             *(report.requeued, report.poisoned, expired, lost),
         )
+    for call in _followers:
+        _tolerate(call)
     return report
 
 
@@ -183,6 +197,13 @@ def _surviving(what: str = "") -> Iterator[None]:
     except Exception:
         if what:
             logger.exception("the sweep goes on without %s", what)
+
+
+def _tolerate(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except Exception:
+        logger.exception("the sweep is over, but not what was to follow")
 
 
 def _enqueue_what_recurs() -> int:
