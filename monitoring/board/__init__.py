@@ -1,0 +1,1 @@
+"""The Board, which staff see first: how everything is going, and what needs somebody."""
