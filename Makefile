@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 # The engine that demo and serve use needs its packages.
 ENGINE_PACKAGES := $(if $(filter whisper,$(ENGINE)),$(VENV)/installed-whisper)
 
-.PHONY: help install whisper demo serve test fast check lint types migrations format schema state-machine bench-transcribe bench-queue bench-cache bench-pipeline bench-search bench-api fuzz clean
+.PHONY: help install whisper demo serve test fast check lint types migrations format schema screenshots state-machine bench-transcribe bench-queue bench-cache bench-pipeline bench-search bench-api bench-admin fuzz clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,7 +43,7 @@ test: $(VENV)/installed ## run the whole suite on real servers
 	@$(PYTEST) $(ARGS)
 
 fast: $(VENV)/installed ## run the tests that start no processes
-	@$(PYTEST) --ignore tests/workers --ignore tests/commands \
+	@$(PYTEST) --ignore tests/workers --ignore tests/commands --ignore tests/browser \
 		--ignore tests/config $(ARGS)
 
 check: lint types migrations ## lint, types, migrations
@@ -65,6 +65,9 @@ format: $(VENV)/installed ## format the code
 schema: $(VENV)/installed ## write docs/openapi.yaml anew
 	@$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
+screenshots: $(VENV)/installed ## take the pictures of the documentation anew (needs Chromium)
+	@$(BIN)/python -m tests.browser.screenshots
+
 state-machine: $(VENV)/installed ## write docs/state_machine.md anew
 	@$(BIN)/python manage.py document_state_machine
 
@@ -85,6 +88,9 @@ bench-search: $(VENV)/installed ## measure search, related documents and indexin
 
 bench-api: $(VENV)/installed ## measure lists, requests, uploads and streams of the API
 	@$(BIN)/python -m tests.bench.api $(ARGS)
+
+bench-admin: $(VENV)/installed ## measure the board of the back office
+	@$(BIN)/python -m tests.bench.admin $(ARGS)
 
 $(VENV_FUZZ)/installed: requirements-fuzz.txt
 	@echo "Installing what asks the API into $(VENV_FUZZ) (once, half a minute)."
