@@ -94,6 +94,7 @@ class CacheEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscr
     sortable_by = ("shown_key",)  # no index has all entries in another order
     paginator = BoundedPaginator
     show_full_result_count = False
+    plain_values = presentation.PLAIN_VALUES
     show_facets = admin.ShowFacets.NEVER
     actions = ["invalidate"]
     fieldsets = [

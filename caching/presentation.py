@@ -51,6 +51,17 @@ def state_of(entry: CacheEntry) -> str:
     return "stale" if entry.expires_at is not None and entry.expires_at <= now else "fresh"
 
 
+#: What the columns of a list stand for, where they are made for the eye.
+PLAIN_VALUES: dict[str, str | Callable[[CacheEntry], str]] = {
+    "shown_key": "key",
+    "state": state_of,
+    "shown_size": "size_bytes",
+    "expires_in": "expires_at",
+    "reads": "access_count",
+    "last_read": "accessed_at",
+}
+
+
 def badge(state: str) -> SafeString:
     """Return a state in the colour of what it means; styled by ``caching/admin.css``."""
     return format_html('<span class="badge badge-{}">{}</span>', state, state.upper())

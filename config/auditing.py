@@ -9,17 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from getpass import getuser
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.exceptions import NotRegistered
+from django.core.exceptions import ValidationError
 
 from config.exceptions import Shape, shape_of
 from processing.api.idempotency import REPLAYED_HEADER
-from processing.models import ApiKey
+from processing.models import ApiKey, Workspace
 from processing.origin import current_origin
 from processing.workspaces.audit import record_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from django.contrib.admin import ModelAdmin
+    from django.contrib.auth.models import User
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
     from django.urls import ResolverMatch
@@ -48,8 +55,9 @@ class AuditEvents:
         response = self._get_response(request)
         match = request.resolver_match
         if request.method not in SAFE_METHODS and match is not None and not _is_recorded():
-            if match.app_names == [ADMIN] and _has_changed_by_form(request, response):
-                _record(request, **_of_admin(request, match))
+            if match.app_names == [ADMIN]:
+                if _has_changed(request, response):
+                    _record_admin(request, match)
             elif shape_of(request.path) is not Shape.PAGE and 200 <= response.status_code < 300:
                 what = _of_api(request, response, match)
                 is_replayed = response.has_header(REPLAYED_HEADER)
@@ -117,20 +125,65 @@ def _names(data: Any) -> list[str]:
     ]
 
 
-def _has_changed_by_form(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """A form that was right ends in a redirect; so does an action, of at least one object."""
-    if response.status_code != 302 or not request.user.is_authenticated:
+def _has_changed(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """A form that was right ends in a redirect, and so does an action, of at least one object;
+    what a script of a page asks for is answered in JSON."""
+    if not request.user.is_authenticated:
         return False
-    return "action" not in request.POST or bool(request.POST.getlist("_selected_action"))
+    if "json" in response.headers.get("Content-Type", ""):
+        return 200 <= response.status_code < 300
+    has_chosen = "action" not in request.POST or bool(request.POST.getlist("_selected_action"))
+    return response.status_code == 302 and has_chosen
 
 
-def _of_admin(request: HttpRequest, match: ResolverMatch) -> dict[str, Any]:
-    name = match.url_name or "page"
-    selected = request.POST.getlist("_selected_action")[:MAX_NAMES]
+def _record_admin(request: HttpRequest, match: ResolverMatch) -> None:
+    """Write an event for each object that was changed, in its workspace where it has one."""
+    model_admin, noun, verb = _of_admin(match.url_name or "page")
     action = request.POST.get("action", "")
-    return {
-        "action": ".".join([ADMIN, name, *([action] if action.isidentifier() else [])]),
-        "object_type": name,
-        "object_id": str(match.kwargs.get("object_id") or next(iter(match.kwargs.values()), "")),
-        "details": {"selected": selected} if selected else {},
-    }
+    selected = request.POST.getlist("_selected_action")[:MAX_NAMES]
+    if action.isidentifier() and selected:
+        verb, ids = action, selected
+    else:
+        ids = [str(match.kwargs.get("object_id") or next(iter(match.kwargs.values()), ""))]
+    details = {"matching": request.GET.urlencode()} if _is_of_all(request) else {}
+    workspaces = _workspaces_of(model_admin, ids) if model_admin else {}
+    for object_id in ids:
+        record_event(
+            action=".".join(filter(None, (ADMIN, noun, verb))),
+            object_type=noun,
+            object_id=object_id,
+            actor=cast("User", request.user),
+            workspace=workspaces.get(object_id),
+            details=details,
+        )
+
+
+def _is_of_all(request: HttpRequest) -> bool:
+    """Say whether all rows of a list were meant, of which the form names those of one page."""
+    return request.POST.get("select_across", "0") not in ("", "0")
+
+
+def _of_admin(name: str) -> tuple[ModelAdmin[Any] | None, str, str]:
+    """Return whose page has that name, and noun and verb of it: of ``jobs_job_change`` job's."""
+    app_label, _, rest = name.partition("_")
+    model_name, _, verb = rest.partition("_")
+    try:
+        model_admin = admin.site.get_model_admin(apps.get_model(app_label, model_name))
+    except (LookupError, NotRegistered):
+        return None, name, ""
+    return model_admin, model_name, verb
+
+
+def _workspaces_of(model_admin: ModelAdmin[Any], ids: list[str]) -> dict[str, Workspace]:
+    """Return the workspace of each of these rows that has one."""
+    model = model_admin.model
+    path = getattr(model_admin, "workspace_path", "workspace_id")
+    if path == "workspace_id" and not hasattr(model, path):
+        return {}
+    try:
+        rows = model._default_manager.filter(pk__in=ids).values_list("pk", path)
+    except (ValidationError, ValueError):  # somebody made up ids
+        return {}
+    own = {str(pk): workspace_id for pk, workspace_id in rows if workspace_id}
+    found = Workspace.objects.in_bulk({*own.values()})
+    return {pk: found[workspace_id] for pk, workspace_id in own.items() if workspace_id in found}

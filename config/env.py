@@ -129,6 +129,16 @@ JOB_RETENTION_DAYS: int = _read.int("JOB_RETENTION_DAYS", default=30)
 if not 0 <= JOB_RETENTION_DAYS <= 36_500:
     raise ImproperlyConfigured(f"JOB_RETENTION_DAYS is {JOB_RETENTION_DAYS}, not 0 to 36500.")
 
+#: An action of the admin on more rows than this is done by a job.
+BULK_ACTION_AT_ONCE: int = _read.int("BULK_ACTION_AT_ONCE", default=100)
+
+#: What is measured each minute is deleted after so many days; 0 keeps it for ever.
+METRICS_RETENTION_DAYS: int = _read.int("METRICS_RETENTION_DAYS", default=30)
+if not 0 <= METRICS_RETENTION_DAYS <= 36_500:
+    raise ImproperlyConfigured(
+        f"METRICS_RETENTION_DAYS is {METRICS_RETENTION_DAYS}, not 0 to 36500."
+    )
+
 #: How notices reach people, as ``smtp+tls://user:password@host:587``; by default not at all.
 EMAIL: dict[str, Any] = _read.email_url("EMAIL_URL", default="dummymail://")
 EMAIL_FROM: str = _read.str("EMAIL_FROM", default="longhand@localhost")

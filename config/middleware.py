@@ -53,7 +53,8 @@ class RequestIds:
 
 
 class Compression(GZipMiddleware):
-    """Django's gzip, but not of events, each of which is to arrive when it happens.
+    """Django's gzip, but not of events, each of which is to arrive when it happens, nor of sound,
+    whose bytes are asked for by their places.
 
     Secrets are safe from guessing by size (BREACH): forms mask their CSRF tokens, and Django
     adds a random number of bytes.
@@ -62,7 +63,7 @@ class Compression(GZipMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        if response.headers.get("Content-Type", "").startswith(EVENT_STREAM):
+        if response.headers.get("Content-Type", "").startswith((EVENT_STREAM, "audio/")):
             return response
         return super().process_response(request, response)
 

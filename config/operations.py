@@ -107,6 +107,7 @@ EVENTS = ("text/event-stream",)
 EVENT = {
     200: {"type": "object", "properties": {"event": STRING, "data": STRING, "id": STRING}},
 }
+SOUNDS = ("audio/wav", "audio/mpeg", "audio/flac", "audio/ogg", "audio/mp4", "audio/webm")
 OF_EXPORT = tuple({kind.partition(";")[0]: None for kind, _ in FORMATS.values()})
 
 CORRECTED = _object(
@@ -136,6 +137,9 @@ REPORT = _object(
 OPERATIONS: dict[str, Operation] = {
     "recording.create": Operation(
         {200: SubmissionSerializer, 201: SubmissionSerializer}, takes=UploadSerializer
+    ),
+    "recording.audio": Operation(
+        {200: OpenApiTypes.BINARY, 206: OpenApiTypes.BINARY}, media_types=SOUNDS
     ),
     "recording.partial_update": Operation({200: RecordingSerializer}, takes=RecordingSerializer),
     "transcript.create": Operation(

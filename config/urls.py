@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from monitoring.health import health
 
@@ -12,16 +12,12 @@ handler403 = "config.exceptions.permission_denied"
 handler404 = "config.exceptions.page_not_found"
 handler500 = "config.exceptions.server_error"
 
-admin.site.site_header = admin.site.site_title = "Longhand"
-admin.site.index_title = "Back office"
-admin.site.site_url = None  # the admin is the site
-
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(), name="api-docs"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="api-docs"),
     path("v1/", include("processing.api.openai.urls")),
     path("health", health),
 ]

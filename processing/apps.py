@@ -9,13 +9,14 @@ class ProcessingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from processing import checks, handlers  # noqa: F401, PLC0415  they import models
+        from processing import bulk_actions, checks, handlers  # noqa: F401, PLC0415  they import models
         from processing.services.inputs import expiry  # noqa: PLC0415  it imports models
         from processing.webhooks import checks as webhook_checks  # noqa: F401, PLC0415  as above
         from processing.workspaces import retention  # noqa: PLC0415  as above
         from processing.workspaces.audit import record_log_entry  # noqa: PLC0415  as above
 
         handlers.register()
+        bulk_actions.register()
         retention.register()
         expiry.register()
         post_migrate.connect(_prepare, sender=self)

@@ -40,6 +40,7 @@ def environment(**extra: str) -> dict[str, str]:
             "HEARTBEAT_SECONDS": "1",
             "SWEEP_SECONDS": "1",
             "JOB_RETENTION_DAYS": "0",  # no job of a schedule among those of the test
+            "METRICS_RETENTION_DAYS": "0",  # likewise
         }
         | extra
     )

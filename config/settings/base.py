@@ -11,7 +11,7 @@ DEBUG = env.DEBUG
 ALLOWED_HOSTS = env.ALLOWED_HOSTS
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "config.apps.LonghandAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -32,6 +32,7 @@ MIDDLEWARE = [
     "config.middleware.RequestIds",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "config.content_security.ContentSecurity",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.Compression",
     "django.middleware.http.ConditionalGetMiddleware",
@@ -182,6 +183,8 @@ SWEEP_SECONDS = env.SWEEP_SECONDS
 CHUNK_TIME_LIMIT_SECONDS = env.CHUNK_TIME_LIMIT_SECONDS
 REMOTE_THREADS = env.REMOTE_THREADS
 JOB_RETENTION_DAYS = env.JOB_RETENTION_DAYS
+METRICS_RETENTION_DAYS = env.METRICS_RETENTION_DAYS
+BULK_ACTION_AT_ONCE = env.BULK_ACTION_AT_ONCE
 
 # Files. Uploads arrive on the file system they will stay on: storing one is a rename.
 
@@ -192,6 +195,7 @@ STATIC_ROOT = env.VAR / "static"
 for directory in (FILE_UPLOAD_TEMP_DIR, STATIC_ROOT):  # who serves files wants to see them
     directory.mkdir(parents=True, exist_ok=True)
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "config/static"]  # the look that all apps share
 WHITENOISE_USE_FINDERS = True  # the admin looks right without collectstatic
 
 # Webhooks and notices
@@ -232,7 +236,10 @@ API_UPLOADS_PER_MINUTE = env.API_UPLOADS_PER_MINUTE
 ANONYMOUS_REQUESTS_PER_MINUTE = env.ANONYMOUS_REQUESTS_PER_MINUTE
 LOGIN_FAILURES = env.LOGIN_FAILURES
 TRUSTED_PROXIES = env.TRUSTED_PROXIES
-AUTHENTICATION_BACKENDS = ["config.passwords.PasswordBackend"]
+AUTHENTICATION_BACKENDS = [
+    "config.passwords.PasswordBackend",
+    "processing.workspaces.role_permissions.RolePermissions",
+]
 CSRF_FAILURE_VIEW = "config.exceptions.csrf_failure"
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Longhand",
@@ -266,13 +273,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
 }
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": f"django.contrib.auth.password_validation.{name}Validator"}
+    for name in ("UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword")
 ]
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -12,14 +12,15 @@ from django.contrib.admin.widgets import (
 )
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 
-from jobs.presentation import status_badge
+from jobs.lists import AMONG_NEWEST
+from jobs.presentation import age, status_badge
 from processing.admin.presentation import STYLES
 from processing.admin.scoping import OfWorkspaces, WorkspaceFilter
 from processing.admin.upload import FormPageAdmin
@@ -106,18 +107,28 @@ class ApiKeyAdmin(OfWorkspaces, FormPageAdmin):
     list_display = (
         "name",
         "prefix",
-        "workspace",
-        "user",
-        "shown_scopes",
         "state",
+        "shown_scopes",
+        "user",
+        "workspace_link",
+        "age",
         "last_used_at",
         "expires_at",
     )
     list_filter = (WorkspaceFilter,)
     list_select_related = ["workspace", "user"]
-    search_fields = ("name", "=id", "=user__username")
+    empty_text = "No keys yet: make one for each program."
+    search_fields = ("name", "user__username")
+    search_help_text = (
+        f"The beginning of a key up to its second _, or words of names {AMONG_NEWEST}"
+    )
+    sortable_by = ()
     fields = readonly_fields = READ_ONLY
-    show_full_result_count = False
+    plain_values = {
+        "shown_scopes": "scopes",
+        "state": lambda key: state_of(key),
+        "workspace_link": "workspace",
+    }
     actions = ["revoke", "rotate"]
 
     class Media:
@@ -203,10 +214,23 @@ class ApiKeyAdmin(OfWorkspaces, FormPageAdmin):
 
     @admin.display(description="state")
     def state(self, key: ApiKey) -> SafeString:
-        if key.revoked_at is not None:
-            return status_badge("REVOKED")
-        is_over = key.expires_at is not None and key.expires_at <= timezone.now()
-        return status_badge("EXPIRED" if is_over else "LIVE")
+        return status_badge(state_of(key))
+
+    @admin.display(description="age", ordering="-created_at")
+    def age(self, key: ApiKey) -> str:
+        return age(key.created_at)
+
+    def known_by(self, request: HttpRequest, term: str) -> Q:
+        """Find by what a key begins with, and never send its secret to the database."""
+        prefix, _, rest = term.partition("_")
+        return super().known_by(request, rest.partition("_")[0] if prefix == PREFIX else term)
+
+
+def state_of(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return "REVOKED"
+    is_over = key.expires_at is not None and key.expires_at <= timezone.now()
+    return "EXPIRED" if is_over else "LIVE"
 
 
 #: Browsers and proxies keep no copy of what is on the page.

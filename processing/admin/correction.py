@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -11,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from processing.admin.document_verbs import user_of
+from processing.admin.scoping import OfWorkspaces
 from processing.exceptions import ProcessingError
 from processing.knowledge.corrections import correct_transcript
 from processing.models import Transcript
@@ -21,17 +21,15 @@ SEGMENTS_PER_PAGE = 100
 
 
 def correction_view(
-    model_admin: "admin.ModelAdmin[Transcript]", request: HttpRequest, object_id: Any
+    model_admin: OfWorkspaces, request: HttpRequest, object_id: Any
 ) -> HttpResponse:
     """Show the segments as fields, and take what was changed in them.
 
     What somebody else has corrected meanwhile is not overwritten: the page is shown again, with
     what was typed.
     """
-    if not request.user.has_perm("processing.change_transcript"):
-        raise PermissionDenied
-    transcript = model_admin.get_queryset(request).defer(None).filter(pk=object_id).first()
-    if transcript is None or not transcript.is_readable:
+    transcript = model_admin.row_for(request, object_id)
+    if not transcript.is_readable:
         raise Http404
     typed: dict[int, str] = {}
     if request.method == "POST":
@@ -44,7 +42,7 @@ def correction_view(
 
 
 def _corrected(
-    model_admin: "admin.ModelAdmin[Transcript]",
+    model_admin: OfWorkspaces,
     request: HttpRequest,
     transcript: Transcript,
     typed: dict[int, str],
@@ -74,7 +72,7 @@ def _corrected(
 
 
 def _page(
-    model_admin: "admin.ModelAdmin[Transcript]",
+    model_admin: OfWorkspaces,
     request: HttpRequest,
     transcript: Transcript,
     typed: dict[int, str],

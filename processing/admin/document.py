@@ -3,34 +3,35 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
-from django.urls import URLPattern, path
-from django.utils.html import format_html_join
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from jobs.api.totals import EstimatingPaginator
+from jobs.bulk_admin import bulk_action
+from jobs.lists import AMONG_ALL, CreatedFilter, NewestChoices, NewestValues
 from jobs.presentation import NOTHING, age, error_line, link_to, status_badge
 from processing.admin import reading
 from processing.admin.document_verbs import VERBS, user_of
 from processing.admin.presentation import STYLES
-from processing.admin.scoping import OfWorkspaces, workspace_of
+from processing.admin.scoping import OfWorkspaces, WorkspaceFilter, workspace_of
 from processing.admin.search import search_view
-from processing.admin.upload import DocumentUploadForm, UploadingAdmin
+from processing.admin.upload import DocumentUploadForm, Received, UploadingAdmin
+from processing.bulk_actions import DELETE_DOCUMENTS, INDEX_DOCUMENTS, SUMMARISE_DOCUMENTS
 from processing.exceptions import ProcessingError
 from processing.knowledge.documents import (
     check_language,
     delete_document,
-    request_indexing,
     update_document,
 )
 from processing.knowledge.receiving import DocumentUploadHandler
-from processing.knowledge.summarizing.summaries import request_summary
 from processing.knowledge.uploading import submit_document
+from processing.managers.naming import is_named
 from processing.managers.transcript import CONTENT
 from processing.models import Document, Topic
 
@@ -62,14 +63,54 @@ class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscripta
 @admin.register(Document)
 class DocumentAdmin(OfWorkspaces, UploadingAdmin):
     form = DocumentForm
-    list_display = ("title", "badge", "kind", "language", "shown_topics", "size", "age", "error")
-    list_filter = ("status", "kind", "language")
-    search_fields = ("title", "=id")
-    date_hierarchy = "created_at"
-    actions = ["index_again", "summarise"]
-    paginator = EstimatingPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
+    list_display = (
+        "title",
+        "badge",
+        "kind",
+        "language",
+        "shown_topics",
+        "size",
+        "age",
+        "workspace_link",
+        "created_by",
+        "transcript_link",
+        "error",
+    )
+    list_filter = (
+        WorkspaceFilter,
+        ("status", NewestChoices),
+        CreatedFilter,
+        ("kind", NewestChoices),
+        ("language", NewestValues),
+    )
+    in_order_of_ids = True
+    is_listed_by_workspace = True
+    found_by = ("transcript",)
+    empty_text = "No documents yet: upload one, or a recording, whose transcript becomes one."
+    search_fields = ("title",)
+    search_help_text = f"An id, that of a transcript, or words (beg*) of a title {AMONG_ALL}"
+    sortable_by = ()
+    plain_values = {
+        "shown_topics": lambda document: [topic["name"] for topic in document.filed_topics],
+        "workspace_link": "workspace",
+        "transcript_link": "transcript",
+        "error": "error_code",
+    }
+    actions = [
+        bulk_action(
+            INDEX_DOCUMENTS,
+            description="Index the selected documents again",
+            permissions=["change"],
+        ),
+        bulk_action(
+            SUMMARISE_DOCUMENTS,
+            description="Summarise the selected documents",
+            permissions=["change"],
+        ),
+        bulk_action(
+            DELETE_DOCUMENTS, description="Delete the selected documents", permissions=["delete"]
+        ),
+    ]
     upload_form = DocumentUploadForm
     upload_handler = DocumentUploadHandler
     upload_title = "Upload a document"
@@ -118,23 +159,24 @@ class DocumentAdmin(OfWorkspaces, UploadingAdmin):
         context = {**self.admin_site.each_context(request), "media": self.media}
         return search_view(request, context)
 
-    def uploaded(self, request: HttpRequest, form: DocumentUploadForm) -> HttpResponse:
+    def uploaded(self, request: HttpRequest, form: DocumentUploadForm) -> Received:
         file = form.cleaned_data["file"]
         document, is_new = submit_document(
             source=file,
             name=file.name,
-            workspace=form.workspace or workspace_of(request),
+            workspace=form.workspace or workspace_of(request, self.permission_to("add")),
             title=form.cleaned_data["title"],
             language=form.cleaned_data["language"],
             sha256=file.sha256,
             created_by=user_of(request),
         )
-        if is_new:
-            self.log_addition(request, document, [{"added": {}}])
-            self.message_user(request, f"{document} is being read.", messages.SUCCESS)
-        else:
-            self.message_user(request, f"This content was stored before, as {document}.")
-        return redirect("admin:processing_document_change", document.pk)
+        if not is_new:
+            return Received(document, f"This content was stored before, as {document}.", False)
+        self.log_addition(request, document, [{"added": {}}])
+        return Received(document, f"{document} is being read.", True)
+
+    def sending(self) -> dict[str, Any]:
+        return {"limit": settings.MAX_DOCUMENT_BYTES}
 
     def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
         """Change what was typed, and nothing that a worker may have changed meanwhile."""
@@ -152,12 +194,6 @@ class DocumentAdmin(OfWorkspaces, UploadingAdmin):
         may = super().has_delete_permission(request, obj)
         return may and (obj is None or obj.transcript_id is None)
 
-    def get_actions(self, request: HttpRequest) -> Any:
-        """Some documents are not deleted: no action deletes whatever is selected."""
-        actions = super().get_actions(request)
-        actions.pop("delete_selected", None)
-        return actions
-
     def delete_model(self, request: HttpRequest, obj: Document) -> None:
         delete_document(obj)
 
@@ -166,22 +202,8 @@ class DocumentAdmin(OfWorkspaces, UploadingAdmin):
         documents = list(objs)
         return [str(document) for document in documents], {"documents": len(documents)}, set(), []
 
-    @admin.action(description="Index the selected documents again", permissions=["change"])
-    def index_again(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        for document in queryset:
-            request_indexing(document)
-        self.message_user(request, f"{len(queryset)} are being indexed.", messages.SUCCESS)
-
-    @admin.action(description="Summarise the selected documents", permissions=["change"])
-    def summarise(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        count = 0
-        for document in queryset:
-            try:
-                request_summary(document=document, created_by=user_of(request))
-                count += 1
-            except ProcessingError as error:
-                self.message_user(request, f"{document}: {error}.", messages.WARNING)
-        self.message_user(request, f"{count} are being summarised.", messages.SUCCESS)
+    def has_words(self, words: str) -> Q:
+        return is_named("title", words)
 
     @admin.display(description="status", ordering="status")
     def badge(self, document: Document) -> SafeString:
@@ -207,6 +229,13 @@ class DocumentAdmin(OfWorkspaces, UploadingAdmin):
     @admin.display(description="error")
     def error(self, document: Document) -> str:
         return error_line(document.error_code, document.error_message) or NOTHING
+
+    @admin.display(description="transcript")
+    def transcript_link(self, document: Document) -> SafeString | str:
+        if document.transcript_id is None:
+            return NOTHING
+        address = reverse("admin:processing_transcript_change", args=[document.transcript_id])
+        return format_html('<a href="{}">transcript</a>', address)
 
     @admin.display(description="made from")
     def source(self, document: Document) -> SafeString | str:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 
+from processing.admin.scoping import OfWorkspaces
 from processing.exceptions import ProcessingError
 from processing.knowledge.documents import request_indexing
 from processing.knowledge.summarizing.summaries import request_summary
@@ -27,24 +27,20 @@ class Verb:
 
     act: Callable[[HttpRequest, Document], str]
 
-    def view_for(
-        self, model_admin: "admin.ModelAdmin[Document]"
-    ) -> Callable[[HttpRequest, Any], HttpResponse]:
+    def view_for(self, model_admin: OfWorkspaces) -> Callable[[HttpRequest, Any], HttpResponse]:
         """Return the view that does it, for who may change documents."""
 
         def view(request: HttpRequest, object_id: Any) -> HttpResponse:
             if request.method != "POST":
                 return HttpResponseNotAllowed(["POST"])
-            if not request.user.has_perm("processing.change_document"):
-                raise PermissionDenied
-            document = model_admin.get_queryset(request).filter(pk=object_id).first()
-            if document is None:
-                raise Http404
+            document = model_admin.row_for(request, object_id)
             try:
                 said, level = self.act(request, document), messages.SUCCESS
             except ProcessingError as error:
                 said, level = f"Nothing was done: {error}.", messages.WARNING
             model_admin.message_user(request, said, level)
+            if document.transcript_id and "from_transcript" in request.POST:
+                return redirect("admin:processing_transcript_change", document.transcript_id)
             return redirect("admin:processing_document_change", document.pk)
 
         return view

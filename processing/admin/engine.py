@@ -56,7 +56,13 @@ def _with_report(report: EngineReport) -> Engine:
 class EngineAdmin(MachineOwnedAdmin):
     list_display = ("name", "badge", "speed", "heard", "limits", "breaker", "last_error")
     search_fields = ("name",)
+    search_help_text = "Words of a name"
     sortable_by = ()
+    plain_values = {
+        "badge": lambda engine: engine.report.health.upper(),
+        "speed": "real_time_factor",
+        "heard": "heard_count",
+    }
     actions = ["trip", "reset"]
     fieldsets = [
         (None, {"fields": ["name", "badge", "reason", "speed", "heard", "heard_at"]}),

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db.models import Model
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -48,11 +50,30 @@ def progress_bar(processing: ProcessingTask) -> SafeString:
     text = str(Progress.of(processing))
     if processing.status in STOPPED:
         return format_html('<span class="progress">{}</span>', text)
-    return format_html(
+    bar = format_html(
         '<span class="progress"><progress value="{}" max="1"></progress> {}</span>',
         f"{processing.progress:.4f}",
         text,
     )
+    return followed(processing, bar) if processing.is_active else bar
+
+
+def followed(row: Model, shown: SafeString) -> SafeString:
+    """Return what is shown of a row that goes on so that ``live.js`` moves it.
+
+    The row's admin is a ``FollowedAdmin``.
+    """
+    meta = row._meta
+    address = reverse(f"admin:{meta.app_label}_{meta.model_name}_progress")
+    return format_html('<span data-live-row="{}" data-id="{}">{}</span>', address, row.pk, shown)
+
+
+def seconds_from_asking(result: Any) -> float | None:
+    """Return how long it took from when a result was asked for; None while it is not over."""
+    if result.completed_at is None:
+        return None
+    seconds: float = (result.completed_at - result.created_at).total_seconds()
+    return seconds
 
 
 def speed(real_time_factor: float | None) -> str:
@@ -60,10 +81,11 @@ def speed(real_time_factor: float | None) -> str:
     return f"{1 / real_time_factor:.1f}x real time" if real_time_factor else NOTHING
 
 
-def transcript_text(content: Merged) -> SafeString | str:
+def transcript_text(content: Merged, *, is_live: bool = False) -> SafeString | str:
     """Return the segments with their times, and the gaps between them where they are.
 
-    A segment shows who speaks, and marks that say on hovering why it is doubted.
+    A segment shows who speaks, and marks that say on hovering why it is doubted. To what is
+    ``is_live``, ``live.js`` adds what is heard after that.
     """
     lines = [(segment, "segment", _segment(segment)) for segment in content.segments]
     lines += [(gap, *_gap(gap)) for gap in content.gaps]
@@ -73,7 +95,10 @@ def transcript_text(content: Merged) -> SafeString | str:
         '<p class="{}"><time>{} to {}</time>{}</p>',
         ((kind, clock(row["start"]), clock(row["end"]), text) for row, kind, text in lines),
     )
-    return format_html('<div class="transcript">{}</div>', rows) if rows else NOTHING
+    if not rows and not is_live:
+        return NOTHING
+    live = SafeString(" data-live") if is_live else ""
+    return format_html('<div class="transcript"{}>{}</div>', live, rows)
 
 
 def seam_audit(seams: Sequence[Mapping[str, Any]]) -> SafeString | str:

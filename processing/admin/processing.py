@@ -1,38 +1,68 @@
 """Runs in the admin: live progress, and the one thing to be done about them."""
 
-from django.contrib import admin, messages
+from typing import Any
+
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jobs.presentation import age, elapsed, error_line, link_to, status_badge
-from processing.admin.following import FollowedAdmin
+from jobs.bulk_admin import bulk_action
+from jobs.lists import CreatedFilter, NewestChoices
+from jobs.presentation import age, elapsed, error_line, link_to, seconds_at_work, status_badge
+from processing.admin.following import FollowedRunAdmin
+from processing.admin.named import OF_NEWEST_NAMED, transcripts_named
 from processing.admin.presentation import STYLES, progress_bar, shown_name, transcript_text
-from processing.admin.scoping import OfWorkspaces
+from processing.admin.scoping import OfWorkspaces, WorkspaceFilter
+from processing.admin.timeline import timeline_context
+from processing.bulk_actions import CANCEL_RUNS
 from processing.choices import READABLE
 from processing.models import ProcessingTask
 from processing.services.exports import heard_in
-from processing.services.orchestrator import cancel_processing
 
 
 @admin.register(ProcessingTask)
-class ProcessingTaskAdmin(OfWorkspaces, FollowedAdmin):
+class ProcessingTaskAdmin(OfWorkspaces, FollowedRunAdmin):
     workspace_path = "transcript__workspace"
     list_display = (
         "recording",
         "badge",
         "progress",
         "chunk_counts",
+        "transcript_link",
+        "priority",
         "age",
         "duration",
+        "workspace_link",
         "error",
     )
-    list_filter = ("status", "priority")
-    search_fields = ("transcript__recording__name", "=id")
-    date_hierarchy = "created_at"
-    actions = ["cancel"]
+    list_filter = (
+        WorkspaceFilter,
+        ("status", NewestChoices),  # within a workspace no index has it
+        CreatedFilter,
+        ("priority", NewestChoices),
+    )
+    found_by = ("transcript",)
+    indexed_in_all = ("status",)
+    empty_text = "No runs yet: upload a recording."
+    search_fields = ("transcript__recording__name",)
+    search_help_text = (
+        f"An id, that of a transcript, or words of a recording's name {OF_NEWEST_NAMED}"
+    )
+    sortable_by = ("age",)
+    plain_values = {
+        "progress": "progress",
+        "chunk_counts": "completed_chunks",
+        "transcript_link": "transcript",
+        "duration": seconds_at_work,
+        "workspace_link": lambda processing: processing.transcript.workspace_id,
+        "error": "error_code",
+    }
+    actions = [
+        bulk_action(CANCEL_RUNS, description="Cancel the selected runs", permissions=["cancel"])
+    ]
     fieldsets = [
         (None, {"fields": ["id", "transcript", "badge", "progress", "chunk_counts", "priority"]}),
         ("Outcome", {"fields": ["error_code", "error_message"]}),
@@ -48,23 +78,28 @@ class ProcessingTaskAdmin(OfWorkspaces, FollowedAdmin):
         css = STYLES
 
     def rows(self) -> QuerySet[ProcessingTask]:
-        return ProcessingTask.objects.with_recordings()
+        return ProcessingTask.objects.with_recordings().select_related("transcript__workspace")
 
     def is_going_on(self, object_id: str) -> bool:
         return ProcessingTask.objects.active().filter(pk=object_id).exists()
 
+    def run_of(self, row: ProcessingTask) -> ProcessingTask:
+        return row
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        run = context["original"]
+        context["timeline"] = timeline_context(run.transcript, run=run, parameters=request.GET)
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("processing.change_processingtask")
 
-    @admin.action(description="Cancel the selected runs", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[ProcessingTask]) -> None:
-        outcomes = [cancel_processing(processing) for processing in queryset]
-        count, over = outcomes.count(True), outcomes.count(False)
-        self.message_user(
-            request,
-            f"Cancelled {count}; {over} had ended before.",
-            messages.SUCCESS if count else messages.WARNING,
-        )
+    def with_words(
+        self, request: HttpRequest, rows: QuerySet[Any], words: str
+    ) -> tuple[QuerySet[Any], bool]:
+        return rows.filter(transcript__in=transcripts_named(request, words)), False
 
     @admin.display(description="recording", ordering="transcript__recording__name")
     def recording(self, processing: ProcessingTask) -> str:
@@ -73,6 +108,12 @@ class ProcessingTaskAdmin(OfWorkspaces, FollowedAdmin):
     @admin.display(description="status", ordering="status")
     def badge(self, processing: ProcessingTask) -> SafeString:
         return status_badge(processing.status)
+
+    @admin.display(description="transcript")
+    def transcript_link(self, processing: ProcessingTask) -> SafeString:
+        address = reverse("admin:processing_transcript_change", args=[processing.transcript_id])
+        heard = processing.transcript
+        return format_html('<a href="{}">{}, {}</a>', address, heard.engine, heard.language)
 
     @admin.display(description="progress")
     def progress(self, processing: ProcessingTask) -> SafeString:
@@ -110,4 +151,4 @@ class ProcessingTaskAdmin(OfWorkspaces, FollowedAdmin):
         """What a run heard that gave no transcript, or none yet; else a link to that."""
         if processing.status in READABLE:
             return link_to(processing.transcript)
-        return transcript_text(heard_in(processing))
+        return transcript_text(heard_in(processing), is_live=processing.is_active)

@@ -14,12 +14,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from jobs.presentation import NOTHING, age, error_line, status_badge
+from jobs.lists import AMONG_NEWEST, CreatedFilter, NewestChoices
+from jobs.presentation import NOTHING, age, elapsed, error_line, status_badge
 from processing.admin.document_verbs import user_of
-from processing.admin.following import FollowedAdmin
-from processing.admin.presentation import STYLES
+from processing.admin.following import FollowedResultAdmin
+from processing.admin.presentation import STYLES, followed, seconds_from_asking
 from processing.admin.reading import result_line
-from processing.admin.scoping import OfWorkspaces, workspace_of, workspaces_of
+from processing.admin.scoping import OfWorkspaces, WorkspaceFilter, workspace_of, workspaces_of
 from processing.admin.upload import FormPageAdmin, WorkspaceForm
 from processing.exceptions import ProcessingError
 from processing.knowledge.asking.answers import ask
@@ -28,17 +29,38 @@ from processing.services.progress import clock
 
 TEXT_CHARACTERS = 100
 
+ADD = "processing.add_question"
+
 
 class QuestionForm(WorkspaceForm):
     text = forms.CharField(label="Question", widget=AdminTextareaWidget(attrs={"rows": 3}))
 
 
 @admin.register(Question)
-class QuestionAdmin(OfWorkspaces, FollowedAdmin, FormPageAdmin):
-    list_display = ("question", "badge", "engine", "created_by", "age", "error")
-    list_filter = ("status",)
-    search_fields = ("text", "=id")
-    list_select_related = ["created_by"]
+class QuestionAdmin(OfWorkspaces, FollowedResultAdmin, FormPageAdmin):
+    list_display = (
+        "question",
+        "badge",
+        "engine",
+        "age",
+        "duration",
+        "workspace_link",
+        "created_by",
+        "error",
+    )
+    list_filter = (WorkspaceFilter, ("status", NewestChoices), CreatedFilter)
+    in_order_of_ids = True
+    is_listed_by_workspace = True
+    empty_text = "No questions yet: ask your documents one."
+    search_fields = ("text",)
+    search_help_text = f"An id, or words of a question {AMONG_NEWEST}"
+    sortable_by = ()
+    plain_values = {
+        "question": "text",
+        "duration": seconds_from_asking,
+        "workspace_link": "workspace",
+        "error": "error_code",
+    }
     fieldsets = [
         (None, {"fields": ["text", "state", "shown_answer", "shown_citations"]}),
         ("Question", {"fields": ["filters", "created_by", "created_at", "id"]}),
@@ -48,13 +70,13 @@ class QuestionAdmin(OfWorkspaces, FollowedAdmin, FormPageAdmin):
         css = STYLES
 
     def rows(self) -> QuerySet[Question]:
-        return Question.objects.select_related("created_by")
+        return Question.objects.select_related("created_by", "workspace")
 
     def is_going_on(self, object_id: str) -> bool:
         return Question.objects.active().filter(pk=object_id).exists()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("processing.add_question")
+        return request.user.has_perm(ADD)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
@@ -63,11 +85,11 @@ class QuestionAdmin(OfWorkspaces, FollowedAdmin, FormPageAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = QuestionForm(request.POST or None, initial={"text": request.GET.get("text", "")})
-        form.offer(workspaces_of(request))
+        form.offer(workspaces_of(request, ADD))
         if request.method == "POST" and form.is_valid():
             try:
                 question = ask(
-                    workspace=form.workspace or workspace_of(request),
+                    workspace=form.workspace or workspace_of(request, ADD),
                     text=form.cleaned_data["text"],
                     created_by=user_of(request),
                 )
@@ -83,11 +105,16 @@ class QuestionAdmin(OfWorkspaces, FollowedAdmin, FormPageAdmin):
 
     @admin.display(description="status", ordering="status")
     def badge(self, question: Question) -> SafeString:
-        return status_badge(question.status)
+        badge = status_badge(question.status)
+        return followed(question, badge) if question.is_active else badge
 
     @admin.display(description="age", ordering="-created_at")
     def age(self, question: Question) -> str:
         return age(question.created_at)
+
+    @admin.display(description="duration")
+    def duration(self, question: Question) -> str:
+        return elapsed(question.created_at, question.completed_at)
 
     @admin.display(description="error")
     def error(self, question: Question) -> str:

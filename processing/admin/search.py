@@ -20,6 +20,8 @@ from processing.services.progress import clock
 
 HITS_PER_PAGE = 20
 
+VIEW = "processing.view_document"
+
 MODES = [("auto", "words and meaning"), ("words", "words"), ("meaning", "meaning")]
 
 
@@ -54,10 +56,10 @@ class SearchForm(forms.Form):
 
 def search_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show the form and what was found; ``context`` is what every page of the admin knows."""
-    if not request.user.has_perm("processing.view_document"):
+    if not request.user.has_perm(VIEW):
         raise PermissionDenied
-    workspaces = workspaces_of(request)
-    workspace = _chosen(workspaces, request.GET.get("workspace", "")) or workspace_of(request)
+    workspaces = workspaces_of(request, VIEW)
+    workspace = _chosen(workspaces, request.GET.get("workspace", "")) or workspace_of(request, VIEW)
     form = SearchForm(
         request.GET if "q" in request.GET else None, workspace=workspace, workspaces=workspaces
     )

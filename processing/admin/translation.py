@@ -4,15 +4,18 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from jobs.presentation import NOTHING, age, error_line, link_to, status_badge
-from processing.admin.following import FollowedAdmin
-from processing.admin.presentation import STYLES
+from jobs.lists import CreatedFilter, NewestChoices, NewestValues
+from jobs.presentation import NOTHING, age, elapsed, error_line, link_to, status_badge
+from processing.admin.following import FollowedResultAdmin
+from processing.admin.named import OF_NEWEST_NAMED, documents_titled
+from processing.admin.presentation import STYLES, followed, seconds_from_asking
 from processing.admin.reading import result_line
-from processing.admin.scoping import OfWorkspaces
+from processing.admin.scoping import OfWorkspaces, WorkspaceFilter
 from processing.choices import ResultStatus
 from processing.knowledge.content import sections_of
 from processing.models import Document, Translation
@@ -23,11 +26,38 @@ SHOWN_SEGMENTS = 2_000
 
 
 @admin.register(Translation)
-class TranslationAdmin(OfWorkspaces, FollowedAdmin):
-    list_display = ("document", "language", "badge", "engine", "age", "error")
-    list_filter = ("status", "language")
-    search_fields = ("document__title", "=id")
-    list_select_related = ["document"]
+class TranslationAdmin(OfWorkspaces, FollowedResultAdmin):
+    list_display = (
+        "title",
+        "language",
+        "badge",
+        "engine",
+        "age",
+        "duration",
+        "document_link",
+        "workspace_link",
+        "created_by",
+        "error",
+    )
+    list_filter = (
+        WorkspaceFilter,
+        ("status", NewestChoices),
+        CreatedFilter,
+        ("language", NewestValues),
+    )
+    in_order_of_ids = True
+    is_listed_by_workspace = True
+    found_by = ("document",)
+    empty_text = "No translations yet: ask for one on the page of a document."
+    search_fields = ("document__title",)
+    search_help_text = f"An id, that of a document, or words of its title {OF_NEWEST_NAMED}"
+    sortable_by = ()
+    plain_values = {
+        "duration": seconds_from_asking,
+        "document_link": "document",
+        "workspace_link": "workspace",
+        "error": "error_code",
+    }
     fieldsets = [
         (None, {"fields": ["document_link", "language", "state", "exports"]}),
         ("Side by side", {"fields": ["side_by_side"]}),
@@ -38,20 +68,34 @@ class TranslationAdmin(OfWorkspaces, FollowedAdmin):
         css = STYLES
 
     def rows(self) -> QuerySet[Translation]:
-        return Translation.objects.select_related("document", "created_by").defer(
+        return Translation.objects.select_related("document", "created_by", "workspace").defer(
             "segments", "document__text", "document__sections"
         )
 
     def is_going_on(self, object_id: str) -> bool:
         return Translation.objects.active().filter(pk=object_id).exists()
 
+    def with_words(
+        self, request: HttpRequest, rows: QuerySet[Any], words: str
+    ) -> tuple[QuerySet[Any], bool]:
+        return rows.filter(document__in=documents_titled(request, words)), False
+
     @admin.display(description="status", ordering="status")
     def badge(self, translation: Translation) -> SafeString:
-        return status_badge(translation.status)
+        badge = status_badge(translation.status)
+        return followed(translation, badge) if translation.is_active else badge
 
     @admin.display(description="age", ordering="-created_at")
     def age(self, translation: Translation) -> str:
         return age(translation.created_at)
+
+    @admin.display(description="document", ordering="document__title")
+    def title(self, translation: Translation) -> str:
+        return translation.document.title
+
+    @admin.display(description="duration")
+    def duration(self, translation: Translation) -> str:
+        return elapsed(translation.created_at, translation.completed_at)
 
     @admin.display(description="error")
     def error(self, translation: Translation) -> str:

@@ -1,17 +1,22 @@
 """The page that files are uploaded on, and the form for recordings."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import HttpRequest, HttpResponse
+from django.db import models
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 from django.utils.datastructures import MultiValueDict
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -34,16 +39,31 @@ from processing.services.requesting import PIPELINE_PARAMETERS
 ENGINE_PARAMETERS = ("prompt", "hotwords")
 
 
+#: What a script that sends a file asks to be answered with, besides the page.
+JSON = "application/json"
+
+
 def _engine_choices() -> list[tuple[str, str]]:
     default, *_ = Workspace.objects.default().engines or [settings.ENGINE]
     return [("", f"default ({default})"), *((name, name) for name in engine_names())]
 
 
+@dataclass(frozen=True)
+class Received:
+    """What became of an uploaded file: ``message`` says it, and ``row`` is where it goes on."""
+
+    row: models.Model
+    message: str
+    is_new: bool
+
+
 class FormPageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
     """Rows that are added with a form that is not of the model."""
 
-    def form_page(self, request: HttpRequest, form: forms.Form, *, title: str) -> HttpResponse:
-        """Show ``form`` as the admin shows its own."""
+    def form_page(
+        self, request: HttpRequest, form: forms.Form, *, title: str, **extra: Any
+    ) -> HttpResponse:
+        """Show ``form`` as the admin shows its own; its template is given ``extra``."""
         page = AdminForm(
             form,  # type: ignore[arg-type]  # any form will do
             [(None, {"fields": list(form.fields)})],
@@ -61,6 +81,7 @@ class FormPageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
             "is_popup": False,
             "show_save_and_add_another": False,
             "show_save_and_continue": False,
+            **extra,
         }
         return self.render_change_form(request, context, add=True)
 
@@ -72,7 +93,7 @@ class WorkspaceForm(forms.Form):
         """Ask for one of ``workspaces``, if there are several."""
         if workspaces[1:].exists():
             self.fields["workspace"] = forms.ModelChoiceField(
-                workspaces, required=False, empty_label="my default"
+                workspaces, required=False, empty_label="my default", to_field_name="slug"
             )
 
     @property
@@ -92,12 +113,21 @@ class RefusableForm(WorkspaceForm):
 class UploadingAdmin(FormPageAdmin):
     """Rows that are added by uploading a file; it is judged while it comes in."""
 
+    add_form_template = "admin/processing/upload.html"
     upload_form: type[RefusableForm]
     upload_handler: Callable[[HttpRequest], FileUploadHandler]
     upload_title: str
 
-    def uploaded(self, request: HttpRequest, form: Any) -> HttpResponse:
-        """Take a file that the form has found valid; lead to what became of it."""
+    def uploaded(self, request: HttpRequest, form: Any) -> Received:
+        """Take a file that the form has found valid."""
+        raise NotImplementedError
+
+    def sending(self) -> dict[str, Any]:
+        """Return what the page's script has to know: ``limit``, the most bytes of a file.
+
+        Where it can send a file in pieces, ``pieces`` is the address for that, and ``result``
+        the page of what comes of it, with zeros for its id.
+        """
         raise NotImplementedError
 
     @method_decorator(csrf_exempt)
@@ -117,19 +147,41 @@ class UploadingAdmin(FormPageAdmin):
             form = self.upload_form({}, MultiValueDict())
             form.errors.clear()
             form.refuse(error)
-            return self.form_page(request, form, title=self.upload_title)
+            return self._form(request, form)
 
     def _upload(self, request: HttpRequest) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = self.upload_form(request.POST or None, request.FILES or None)
-        form.offer(workspaces_of(request))
+        form.offer(workspaces_of(request, f"processing.add_{self.opts.model_name}"))
         if request.method == "POST" and form.is_valid():
             try:
-                return self.uploaded(request, form)
+                return self._received(request, self.uploaded(request, form))
             except ProcessingError as error:
                 form.refuse(error)
-        return self.form_page(request, form, title=self.upload_title)
+        return self._form(request, form)
+
+    def _received(self, request: HttpRequest, received: Received) -> HttpResponse:
+        """Lead to what became of a file."""
+        meta = received.row._meta
+        address = reverse(
+            f"admin:{meta.app_label}_{meta.model_name}_change", args=[received.row.pk]
+        )
+        if _is_of_script(request):
+            answer = {"address": address, "message": received.message}
+            return JsonResponse(answer, status=HTTPStatus.CREATED)
+        level = messages.SUCCESS if received.is_new else messages.INFO
+        self.message_user(request, received.message, level)
+        return redirect(address)
+
+    def _form(self, request: HttpRequest, form: RefusableForm) -> HttpResponse:
+        if _is_of_script(request):
+            return JsonResponse({"errors": form.errors}, status=HTTPStatus.BAD_REQUEST)
+        return self.form_page(request, form, title=self.upload_title, sending=self.sending())
+
+
+def _is_of_script(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["text/html", JSON]) == JSON
 
 
 def _discard_body(request: HttpRequest) -> None:
@@ -151,7 +203,8 @@ class UploadForm(RefusableForm):
         required=False,
         max_length=10,
         widget=AdminTextInputWidget,
-        help_text="A code such as en. Empty: the first that the engine understands.",
+        help_text="A code such as en. Empty: the workspace's, else the first that the engine "
+        "understands.",
     )
     channels = forms.ChoiceField(
         required=False,

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -13,13 +14,21 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin import WORK_FIELDSETS, MachineOwnedAdmin, WorkAdmin
+from jobs.lists import AMONG_NEWEST, CreatedFilter, NewestChoices
 from jobs.presentation import NOTHING, age, link_to, status_badge
 from processing.admin.presentation import STYLES
-from processing.admin.scoping import OfWorkspaces
+from processing.admin.scoping import OfWorkspaces, WorkspaceFilter
 from processing.exceptions import WebhookIsPaused
 from processing.models import Webhook, WebhookDelivery
 from processing.webhooks.announcing import ping, resend
 from processing.webhooks.pausing import pause, resume
+
+#: How the page of a webhook asks for its deliveries.
+OF_WEBHOOK = "webhook__id__exact"
+
+
+def state_of(webhook: Webhook) -> str:
+    return "ACTIVE" if webhook.paused_at is None else "PAUSED"
 
 
 class PausedFilter(admin.SimpleListFilter):
@@ -58,10 +67,30 @@ class WebhookVerbsAdmin(MachineOwnedAdmin):
 
 @admin.register(Webhook)
 class WebhookAdmin(OfWorkspaces, WebhookVerbsAdmin):
-    list_display = ("url", "workspace", "badge", "failure_count", "last_delivery", "created_at")
-    list_filter = (PausedFilter,)
-    list_select_related = ["workspace"]
-    search_fields = ("url", "description", "=id")
+    list_display = (
+        "url",
+        "badge",
+        "failure_count",
+        "last_delivery",
+        "shown_deliveries",
+        "age",
+        "workspace_link",
+        "created_by",
+    )
+    list_filter = (WorkspaceFilter, PausedFilter, CreatedFilter)
+    list_select_related = ["workspace", "created_by"]
+    in_order_of_ids = True
+    is_listed_by_workspace = True
+    empty_text = "No webhooks yet: programs register them through the API."
+    search_fields = ("url", "description")
+    search_help_text = f"An id, or words of an address or a description {AMONG_NEWEST}"
+    sortable_by = ()
+    plain_values = {
+        "badge": lambda webhook: state_of(webhook),
+        "last_delivery": "last_delivery_at",
+        "shown_deliveries": lambda webhook: webhook.last_delivery_status,
+        "workspace_link": "workspace",
+    }
     actions = ["pause", "resume", "ping"]
     fieldsets = [
         (None, {"fields": ["url", "workspace", "description", "shown_events"]}),
@@ -91,7 +120,11 @@ class WebhookAdmin(OfWorkspaces, WebhookVerbsAdmin):
 
     @admin.display(description="status")
     def badge(self, webhook: Webhook) -> SafeString:
-        return status_badge("ACTIVE" if webhook.paused_at is None else "PAUSED")
+        return status_badge(state_of(webhook))
+
+    @admin.display(description="age", ordering="-created_at")
+    def age(self, webhook: Webhook) -> str:
+        return age(webhook.created_at)
 
     @admin.display(description="last delivery")
     def last_delivery(self, webhook: Any) -> SafeString | str:
@@ -121,12 +154,28 @@ class WebhookDeliveryAdmin(OfWorkspaces, WorkAdmin, WebhookVerbsAdmin):
         "answer",
         "age",
         "duration",
+        "worker_link",
+        "workspace_link",
         "error",
     )
-    list_filter = ("status", "event", "created_at")
-    list_select_related = ["webhook"]
-    search_fields = ("=id", "=message_id", "=webhook__id")
-    sortable_by = ("age",)
+    list_filter = (
+        WorkspaceFilter,
+        ("status", NewestChoices),
+        CreatedFilter,
+        ("event", NewestChoices),
+    )
+    in_order_of_ids = True
+    found_by = ("webhook",)
+    empty_text = "Nothing was sent yet: a webhook can be sent a ping."
+    search_fields = ("=message_id",)
+    search_help_text = f"An id, that of a webhook, or that of a message {AMONG_NEWEST}"
+    sortable_by = ()
+    plain_values = {
+        **WorkAdmin.plain_values,
+        "address": "webhook",
+        "answer": "response_status",
+        "workspace_link": lambda delivery: delivery.webhook.workspace_id,
+    }
     actions = ["resend"]
     fieldsets = [
         (None, {"fields": ["id", "event", "address", "badge", "message_id", "shown_payload"]}),
@@ -134,11 +183,21 @@ class WebhookDeliveryAdmin(OfWorkspaces, WorkAdmin, WebhookVerbsAdmin):
         *WORK_FIELDSETS,
     ]
 
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Return an order that an index has for those of one webhook, too."""
+        is_of_webhook = OF_WEBHOOK in request.GET
+        return self.opts.ordering if is_of_webhook else super().get_ordering(request)
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup == "webhook__id__exact" or super().lookup_allowed(lookup, value, request)
+        return lookup == OF_WEBHOOK or super().lookup_allowed(lookup, value, request)
 
     def rows(self) -> QuerySet[WebhookDelivery]:
-        return WebhookDelivery.objects.select_related("webhook", "worker")
+        return WebhookDelivery.objects.select_related("webhook__workspace", "worker")
+
+    def of_workspaces(self, rows: QuerySet[Any], workspace_ids: list[UUID]) -> QuerySet[Any]:
+        """Return what was sent to the webhooks of these, as the index has it."""
+        webhooks = Webhook.objects.filter(workspace__in=workspace_ids)
+        return rows.filter(webhook__in=list(webhooks.order_by().values_list("pk", flat=True)))
 
     @admin.action(description="Send the selected deliveries again", permissions=["operate"])
     def resend(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:

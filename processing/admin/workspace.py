@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
@@ -10,14 +11,16 @@ from django.contrib.admin.widgets import (
     AdminIntegerFieldWidget,
     AdminTextInputWidget,
 )
+from django.contrib.auth.models import User
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 
+from jobs.lists import AMONG_NEWEST
 from jobs.presentation import NOTHING
-from processing.admin.scoping import workspaces_of
+from processing.admin.scoping import JudgedByRole, OfWorkspaces
 from processing.choices import Role
 from processing.engines.languages import LANGUAGES
 from processing.engines.registry import engine_names
@@ -113,7 +116,25 @@ def _role_in(form: Any) -> Any:
     return getattr(form, "cleaned_data", {}).get("role")
 
 
-class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable
+class UsernameField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable
+    """A user, by the name that they log in with: for who may not look through all users."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            User.objects.filter(is_active=True),
+            to_field_name="username",
+            widget=AdminTextInputWidget,
+            help_text="The name that they log in with.",
+            error_messages={"invalid_choice": "There is no such user."},
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, int):
+            return User.objects.values_list("username", flat=True).get(pk=value)
+        return super().prepare_value(value)
+
+
+class MembershipInline(JudgedByRole, admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable
     model = Membership
     formset = MembershipFormSet
     fields = ("user", "role")
@@ -124,12 +145,28 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # not su
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return Membership.objects.select_related("user", "workspace")
 
+    def workspace_id_of(self, row: Workspace) -> UUID:
+        """Return the workspace of the page: Django asks about that, and not about members."""
+        return row.pk
+
+    def has_add_permission(self, request: HttpRequest, obj: Any) -> bool:  # type: ignore[override]  # as of all inlines
+        may = super().has_add_permission(request, obj)
+        return may and self.is_allowed(request, obj, "add")
+
+    def formfield_for_dbfield(
+        self, db_field: "Field[Any, Any]", request: Any, **kwargs: Any
+    ) -> forms.Field | None:
+        if db_field.name == "user" and not request.user.has_perm("auth.view_user"):
+            return UsernameField()
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
 
 @admin.register(Workspace)
-class WorkspaceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+class WorkspaceAdmin(OfWorkspaces):
     """The slug is how programs and settings name a workspace: it is chosen once. Limits are set
     by superusers, as through the API."""
 
+    workspace_path = "pk"
     form = WorkspaceForm
     inlines = [MembershipInline]
     list_display = (
@@ -142,10 +179,19 @@ class WorkspaceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscri
         "created_at",
     )
     search_fields = ("name", "slug")
-    show_full_result_count = False
+    search_help_text = f"An id, or words of a name or a slug {AMONG_NEWEST}"
+    sortable_by = ()
+    plain_values = {
+        "shown_engines": "engines",
+        "stored": "stored_bytes",
+        "audio": lambda workspace: round(workspace.audio_seconds / 60, 1),
+    }
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
-        return workspaces_of(request).with_usage(current_month())
+    def rows(self) -> QuerySet[Workspace]:
+        return Workspace.objects.with_usage(current_month())
+
+    def workspace_id_of(self, row: Workspace) -> UUID:
+        return row.pk
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         own = ("name", "slug", "engines", "language", "retention_days")

@@ -13,6 +13,9 @@ from processing.api.server_sent import EventStream, TooManyStreams, answer
 from processing.live.following import follow
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django.http import HttpRequest
     from django.http.response import HttpResponseBase
     from rest_framework.request import Request
 
@@ -38,11 +41,19 @@ class EventsMixin:
         after that. 503 when as many listen as may.
         """
         transcript: Transcript = self.get_object()
-        events = follow(
-            transcript.pk,
-            after=request.headers.get("Last-Event-ID", ""),
-            heartbeat_seconds=settings.EVENT_HEARTBEAT_SECONDS,
-        )
-        if not _places.acquire(blocking=False):
-            raise TooManyStreams
-        return answer(EventStream(events, request=request, places=_places), request)
+        return stream(transcript.pk, request)
+
+
+def stream(transcript_id: UUID, request: HttpRequest | Request) -> HttpResponseBase:
+    """Answer a request with the events of a transcript.
+
+    Raises ``TooManyStreams`` when as many listen as may, whoever they are.
+    """
+    events = follow(
+        transcript_id,
+        after=request.headers.get("Last-Event-ID", ""),
+        heartbeat_seconds=settings.EVENT_HEARTBEAT_SECONDS,
+    )
+    if not _places.acquire(blocking=False):
+        raise TooManyStreams
+    return answer(EventStream(events, request=request, places=_places), request)

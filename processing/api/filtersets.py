@@ -31,7 +31,7 @@ class FlagFilter(django_filters.TypedChoiceFilter):
 
 
 class RecordingFilterSet(django_filters.FilterSet):
-    """``name`` has words of it, the last of which may be the beginning of one."""
+    """``name`` has words of it; ``beg*`` is the beginning of one."""
 
     name = django_filters.CharFilter(method="named")
     created_after = MomentFilter("created_at", lookup_expr="gte")
@@ -86,7 +86,7 @@ class SummaryFilterSet(django_filters.FilterSet):
 
 
 class DocumentFilterSet(django_filters.FilterSet):
-    """``title`` has words of it, of the last at least the beginning; ``topic`` is a slug."""
+    """``title`` has words of it, as ``beg*`` their beginnings; ``topic`` is the slug of one."""
 
     title = django_filters.CharFilter(method="titled")
     topic = django_filters.CharFilter(method="about")

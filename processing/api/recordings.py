@@ -1,6 +1,8 @@
-"""Recordings come in, are renamed and deleted."""
+"""Recordings come in, are heard, renamed and deleted."""
 
+from django.http.response import HttpResponseBase
 from rest_framework import status
+from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +13,7 @@ from jobs.choices import JobPriority
 from processing.api.access import user_of
 from processing.api.filtersets import RecordingFilterSet
 from processing.api.idempotency import idempotent
+from processing.api.negotiation import FirstRendererNegotiation
 from processing.api.receiving import LengthRequired, ReceivesFiles
 from processing.api.serializers import (
     RecordingSerializer,
@@ -20,6 +23,7 @@ from processing.api.serializers import (
 from processing.choices import Role
 from processing.managers.recording import RecordingQuerySet
 from processing.models import Recording
+from processing.playing import sound_answer
 from processing.services.deletion import delete_recording
 from processing.services.inputs.submission import submit_recording
 
@@ -68,6 +72,15 @@ class RecordingViewSet(ReceivesFiles, ReadOnlyModelViewSet[Recording]):
             status=status.HTTP_201_CREATED if submission.is_new else status.HTTP_200_OK,
             headers={"Location": answer.data["links"]["self"]},
         )
+
+    @action(detail=True, content_negotiation_class=FirstRendererNegotiation)
+    def audio(self, request: Request, pk: str) -> HttpResponseBase:
+        """Answer the sound, or the part of it that ``Range`` asks for, at most 1 MiB of it.
+
+        As it was uploaded where browsers play that, or else as a WAV file, mono at 16 kHz, whose
+        samples are those that engines hear. 503 when as many of these are made as may be.
+        """
+        return sound_answer(request._request, self.get_object())
 
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change the ``name``; all else is what the file is."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from threading import BoundedSemaphore
 
+    from django.http import HttpRequest
     from django.http.response import HttpResponseBase
     from rest_framework.request import Request
 
@@ -48,7 +49,11 @@ class EventStream:
     """The text of events for one client; closed, it gives its place back, if it has one."""
 
     def __init__(
-        self, events: Iterator[Event], *, request: Request, places: BoundedSemaphore | None = None
+        self,
+        events: Iterator[Event],
+        *,
+        request: HttpRequest | Request,
+        places: BoundedSemaphore | None = None,
     ) -> None:
         self._text = self._written(events)
         self._connection: socket.socket | None = request.META.get("gunicorn.socket")
@@ -97,7 +102,7 @@ def as_text(event: Event) -> str:
     return f"{identifier}event: {event.name}\ndata: {json.dumps(dict(event.data))}\n\n"
 
 
-def answer(stream: EventStream, request: Request) -> HttpResponseBase:
+def answer(stream: EventStream, request: HttpRequest | Request) -> HttpResponseBase:
     """Answer a request with a stream; a HEAD request with what is said about it."""
     if request.method == "HEAD":
         stream.close()

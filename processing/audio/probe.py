@@ -95,7 +95,7 @@ def probe(file: IO[bytes], *, size_bytes: int) -> AudioProbe:
                 f"declares {codec.channels} channels; we read 1 to {MAX_CHANNELS}"
             )
         is_estimated = container.format.name == "mp3" and not is_declared
-        duration = None if is_estimated else _declared_seconds(container, stream)
+        duration = None if is_estimated else declared_seconds(container, stream)
         sound = find_sound(file, size_bytes=size_bytes)
         if sound is not None:
             duration = sound.declared_seconds
@@ -113,7 +113,8 @@ def probe(file: IO[bytes], *, size_bytes: int) -> AudioProbe:
         )
 
 
-def _declared_seconds(container: InputContainer, stream: Any) -> float | None:
+def declared_seconds(container: InputContainer, stream: Any) -> float | None:
+    """Return how long a container says that a stream is; None when it does not say."""
     if container.format.name in UNDECLARED:
         return None
     if stream.duration is not None and stream.time_base is not None:
@@ -131,10 +132,15 @@ def _declares_length(file: IO[bytes]) -> bool:
     Without one FFmpeg estimates the duration from the bit rate of the first frames, which is
     wrong by any factor when the bit rate varies.
     """
+    first_frames = first_mp3_frames(file)
+    return any(name in first_frames for name in (b"Xing", b"Info", b"VBRI"))
+
+
+def first_mp3_frames(file: IO[bytes]) -> bytes:
+    """Return how the sound of an mp3 begins, a tag before it left out."""
     file.seek(0)
     head = file.read(10)
     # An ID3v2 tag comes first; its size is in 4 bytes of 7 bits (id3.org, ID3v2.4, 6.2).
     tag_size = sum(byte << 7 * place for place, byte in enumerate(reversed(head[6:10])))
     file.seek(10 + tag_size if head[:3] == b"ID3" else 0)
-    first_frames = file.read(4096)
-    return any(name in first_frames for name in (b"Xing", b"Info", b"VBRI"))
+    return file.read(4096)

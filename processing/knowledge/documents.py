@@ -129,6 +129,8 @@ def delete_document(document: Document) -> None:
 
 def settle_job(job: Job) -> None:
     """Say on the document what its job of reading or indexing failed by."""
+    if "document_id" not in job.payload:
+        return  # a job that somebody made by hand
     pk = UUID(job.payload["document_id"])
     if job.status == JobStatus.FAILED:
         is_over = Document.objects.fail(pk, code=job.error_code, message=job.error_message)
@@ -142,7 +144,8 @@ def settle_job(job: Job) -> None:
 
 def reopen(job: Job) -> None:
     """Have a document that failed wait for its job, which is taken up again."""
-    Document.objects.restart(UUID(job.payload["document_id"]))
+    if "document_id" in job.payload:
+        Document.objects.restart(UUID(job.payload["document_id"]))
 
 
 def _language_of(transcript: Transcript) -> str:

@@ -69,6 +69,8 @@ def settling(model: type[Result]) -> Callable[[Job], None]:
     """Return the ``settled`` of a job type: what a job failed by, its result failed by."""
 
     def settle(job: Job) -> None:
+        if "result_id" not in job.payload:
+            return  # a job that somebody made by hand
         results, pk = model.objects, UUID(job.payload["result_id"])  # type: ignore[attr-defined]
         if job.status == JobStatus.FAILED:
             if results.fail(pk, code=job.error_code, message=job.error_message):
@@ -83,6 +85,7 @@ def restarting(model: type[Result]) -> Callable[[Job], None]:
     """Return the ``requeued`` of a job type: its result is made after all."""
 
     def restart(job: Job) -> None:
-        model.objects.restart(UUID(job.payload["result_id"]))  # type: ignore[attr-defined]
+        if "result_id" in job.payload:
+            model.objects.restart(UUID(job.payload["result_id"]))  # type: ignore[attr-defined]
 
     return restart

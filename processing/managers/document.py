@@ -119,7 +119,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         )
 
     def titled(self, text: str) -> Self:
-        """Documents whose title has all words of ``text``, of the last at least the beginning."""
+        """Documents whose title has all words of ``text``; of ``beg*`` the beginning."""
         return self.filter(is_named("title", text))
 
     def without_content(self) -> Self:

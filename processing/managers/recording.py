@@ -47,7 +47,7 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
         return self.select_for_update(no_key=True).filter(pk=pk).first()
 
     def named(self, text: str) -> Self:
-        """Recordings whose name has all words of ``text``, of the last at least the beginning."""
+        """Recordings whose name has all words of ``text``; of ``beg*`` the beginning."""
         return self.filter(is_named("name", text))
 
     def with_content(self, sha256: str) -> Self:

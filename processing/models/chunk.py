@@ -76,6 +76,18 @@ class ChunkTask(Work):
                 name="chunktask_heard_idx",
                 condition=Q(status=JobStatus.COMPLETED),
             ),
+            models.Index(
+                "completed_at",
+                name="chunktask_over_idx",
+                condition=Q(completed_at__isnull=False),
+            ),
+            models.Index("workspace", "id", name="chunktask_workspace_idx"),
+            models.Index(
+                "status",
+                "id",
+                name="chunktask_given_up_idx",
+                condition=Q(status__in=[JobStatus.FAILED, JobStatus.CANCELLED]),
+            ),
         ]
 
     def __str__(self) -> str:

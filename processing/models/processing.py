@@ -88,6 +88,11 @@ class ProcessingTask(models.Model):
                 name="processing_over_idx",
                 condition=Q(completed_at__isnull=False),
             ),
+            models.Index(
+                fields=["status", "-created_at", "id"],
+                name="processing_status_idx",
+                condition=~Q(status=ProcessingStatus.COMPLETED),  # most, and found among all
+            ),
         ]
 
     def __str__(self) -> str:

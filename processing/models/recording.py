@@ -54,6 +54,7 @@ class Recording(models.Model):
         ]
         indexes = [
             models.Index(fields=["workspace", "-created_at", "-id"], name="recording_list_idx"),
+            models.Index(fields=["-created_at", "-id"], name="recording_newest_idx"),
             models.Index(
                 fields=["workspace"], include=["size_bytes"], name="recording_storage_idx"
             ),

@@ -1,6 +1,8 @@
 """How far a run is, in the words of those who wait for it."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db.models import F, Sum
 from django.utils import timezone
@@ -26,13 +28,22 @@ class Progress:
 
     @classmethod
     def of(cls, processing: ProcessingTask) -> "Progress":
-        return cls(
-            processing.done_seconds,
-            processing.total_seconds,
-            processing.completed_chunks + processing.failed_chunks,
-            processing.total_chunks,
-            _eta_seconds(processing),
-        )
+        return cls.of_all([processing])[0]
+
+    @classmethod
+    def of_all(cls, processings: Sequence[ProcessingTask]) -> list["Progress"]:
+        """Return how far each is, with one query for all of them at most."""
+        reused = _reused_seconds([run.pk for run in processings if _is_under_way(run)])
+        return [
+            cls(
+                run.done_seconds,
+                run.total_seconds,
+                run.completed_chunks + run.failed_chunks,
+                run.total_chunks,
+                _eta_seconds(run, reused.get(run.pk, 0.0)),
+            )
+            for run in processings
+        ]
 
     def __str__(self) -> str:
         """Return for example ``0:42 of 4:00, about 1:10 left``."""
@@ -50,20 +61,29 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _eta_seconds(processing: ProcessingTask) -> float | None:
+def _is_under_way(processing: ProcessingTask) -> bool:
+    """Whether some of it is done, and some is known to be left."""
+    total = processing.total_seconds or 0.0
+    has_begun = processing.is_active and processing.started_at is not None
+    return has_begun and 0 < processing.done_seconds < total
+
+
+def _eta_seconds(processing: ProcessingTask, reused_seconds: float) -> float | None:
     done, total = processing.done_seconds, processing.total_seconds
     if not (processing.is_active and processing.started_at and done and total):
         return None
     if done >= total:
         return 0.0
-    heard = done - _reused_seconds(processing)
+    heard = done - reused_seconds
     passed = (timezone.now() - processing.started_at).total_seconds()
     return (total - done) * max(passed, 0.0) / heard if heard > 0 else None
 
 
-def _reused_seconds(processing: ProcessingTask) -> float:
-    """Return how much audio of a run was answered without its engine."""
-    reused = ChunkTask.objects.of(processing.pk).completed().filter(is_reused=True)
+def _reused_seconds(ids: Collection[UUID]) -> dict[UUID, float]:
+    """Return how much audio of each run was answered without its engine, where any was."""
+    if not ids:
+        return {}
+    reused = ChunkTask.objects.completed().filter(processing__in=ids, is_reused=True)
     length = F("core_end_sample") - F("core_start_sample")
-    samples = reused.order_by().aggregate(samples=Sum(length))["samples"]
-    return (samples or 0) / SAMPLE_RATE
+    sums = reused.order_by().values_list("processing").annotate(samples=Sum(length))
+    return {pk: samples / SAMPLE_RATE for pk, samples in sums}

@@ -61,6 +61,7 @@ PARENTS: Final = {
     "document_topics": ("document", "topic"),
     "webhook_deliveries": ("webhook",),
     "job_dependencies": ("job", "depends_on"),
+    "bulk_action_items": ("bulk_action",),
 }
 
 #: A table of ours that is no model's, and not in every database (``searching.embeddings``).

@@ -12,7 +12,6 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs import admin as jobs_admin
 from jobs import handlers
 from jobs.admin import SHOWN_RELATED
 from jobs.api import totals
@@ -67,8 +66,9 @@ def page_of(client: Client, job: Job) -> str:
 
 
 def act(client: Client, action: str, *jobs: Job, **options: str) -> list[str]:
-    """Do an action to jobs and return what it says."""
-    selection = {"action": action, "_selected_action": [str(job.pk) for job in jobs], **options}
+    """Do an action to jobs, confirmed where that is asked for, and return what it says."""
+    selected = [str(job.pk) for job in jobs]
+    selection = {"action": action, "_selected_action": selected, "confirmed": "yes", **options}
     response = client.post(LIST, selection, follow=True)
     return [str(message) for message in response.context["messages"]]
 
@@ -151,26 +151,14 @@ def test_action_on_all_that_the_list_shows_takes_on_those_alone(admin_client: Cl
     wanted, other = JobFactory.create_batch(3), probe()
     selection = {"action": "cancel", "_selected_action": [str(wanted[0].pk)], "select_across": "1"}
 
-    admin_client.post(f"{LIST}?ready_on=transcription", selection)
+    admin_client.post(f"{LIST}?ready_on=transcription", selection | {"confirmed": "yes"})
 
     assert statuses_of(*wanted, other) == [*3 * ["CANCELLED"], "QUEUED"]
 
 
-def test_action_on_more_jobs_than_the_limit_does_nothing_and_says_the_limit(
-    admin_client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jobs_admin, "ACTION_LIMIT", 2)
-    jobs = JobFactory.create_batch(3)
-
-    said = act(admin_client, "cancel", *jobs, select_across="1")
-
-    assert said == ["At most 2 jobs at once: nothing was done. Narrow the list."]
-    assert statuses_of(*jobs) == 3 * ["QUEUED"]
-
-
 def test_nothing_done_is_a_warning(admin_client: Client) -> None:
     job = JobFactory.create(completed=True)
-    selection = {"action": "cancel", "_selected_action": [str(job.pk)]}
+    selection = {"action": "retry", "_selected_action": [str(job.pk)]}
 
     response = admin_client.post(LIST, selection, follow=True)
 
@@ -294,7 +282,7 @@ def test_count_of_a_small_table_is_exact(admin_client: Client) -> None:
     page = " ".join(admin_client.get(LIST).content.decode().split())
 
     assert "2 jobs" in page
-    assert "about" not in page
+    assert "about 2 jobs" not in page
 
 
 def test_pages_end_where_skipping_would_cost_too_much(

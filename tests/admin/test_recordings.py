@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from jobs.models import Job
-from processing.models import ProcessingTask, Recording, Transcript, Workspace
+from processing.models import AuditEvent, ProcessingTask, Recording, Transcript, Workspace
 from tests.factories.audio import silent_video_bytes, wav_bytes
 from tests.factories.processing import RecordingFactory, TranscriptFactory
 from tests.fakes.speech import ScriptedEngine
@@ -37,6 +38,10 @@ class PromptedEngine(ScriptedEngine):
 
 def upload(client: Client, content: bytes, name: str = "meeting.wav", **fields: str) -> Any:
     return client.post(ADD, {"file": SimpleUploadedFile(name, content), **fields})
+
+
+def original_of(recording: Recording) -> str:
+    return reverse("admin:processing_recording_original", args=[recording.pk])
 
 
 def test_upload_leads_to_its_transcript(admin_client: Client, admin_user: User) -> None:
@@ -172,6 +177,66 @@ def test_upload_without_a_file_says_so(admin_client: Client) -> None:
     assert response.context["errors"]["file"] == ["This field is required."]
 
 
+def test_a_script_is_told_where_its_upload_leads(admin_client: Client) -> None:
+    form = {"file": SimpleUploadedFile("meeting.wav", wav_bytes()), "engine": "scripted"}
+
+    answer = admin_client.post(ADD, form, headers={"Accept": "application/json"})
+
+    page = reverse("admin:processing_transcript_change", args=[Transcript.objects.get().pk])
+    assert answer.status_code == 201
+    assert answer.json() == {"address": page, "message": "meeting.wav was stored."}
+    assert AuditEvent.objects.get().action == "admin.recording.create"
+
+
+def test_a_script_is_told_why_its_upload_was_refused(admin_client: Client) -> None:
+    form = {"file": SimpleUploadedFile("notes.wav", b"hello " * 99)}
+
+    answer = admin_client.post(ADD, form, headers={"Accept": "application/json"})
+
+    assert answer.status_code == 400
+    assert "not audio" in answer.json()["errors"]["file"][0]
+
+
+def test_the_original_is_downloaded_as_it_was_uploaded(admin_client: Client) -> None:
+    recording = RecordingFactory.create(name='Board "meeting".wav', content=wav_bytes())
+
+    answer = admin_client.get(original_of(recording))
+
+    assert b"".join(answer.streaming_content) == wav_bytes()  # type: ignore[attr-defined]
+    assert answer["Content-Disposition"].startswith("attachment;")
+
+
+def test_a_file_that_is_not_there_any_more_is_not_found(admin_client: Client) -> None:
+    recording = RecordingFactory.create()
+    recording.file.storage.delete(str(recording.file.name))
+
+    assert admin_client.get(original_of(recording)).status_code == 404
+
+
+def test_nobody_downloads_from_a_workspace_that_is_not_theirs(client: Client) -> None:
+    user = User.objects.create_user("ann", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_recording"))
+    client.force_login(user)
+
+    assert client.get(original_of(RecordingFactory.create())).status_code in (403, 404)
+
+
+def test_the_page_shows_each_transcript_and_how_it_is_doing(
+    admin_client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    recording = TranscriptFactory.create(completed=True).recording
+    TranscriptFactory.create(recording=recording, failed=True, engine="sphinx")
+
+    with django_assert_max_num_queries(12):
+        page = admin_client.get(
+            reverse("admin:processing_recording_change", args=[recording.pk])
+        ).content.decode()
+
+    assert "badge-completed" in page
+    assert "badge-failed" in page
+    assert "sphinx" in page
+
+
 def test_upload_needs_the_token_of_its_form(admin_user: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
@@ -243,7 +308,7 @@ def test_deleting_several_takes_their_files_too(
     selection = {
         "action": "delete_selected",
         "_selected_action": [str(recording.pk) for recording in recordings],
-        "post": "yes",
+        "confirmed": "yes",
     }
 
     with django_capture_on_commit_callbacks(execute=True):

@@ -12,11 +12,12 @@ from django.test import Client
 from django.urls import reverse
 
 from processing.admin.scoping import OfWorkspaces
-from processing.models import Engine, Workspace
+from processing.admin.transcript_verbs import TRANSCRIPT_VERBS
+from processing.models import Engine
 from tests.api.test_tenancy import WORD, World
 
-#: Engines are the installation's; which workspaces there are is seen by their own page.
-SHARED = {Engine, Workspace}
+#: Engines are the installation's.
+SHARED = {Engine}
 
 #: What the keys of ``World.ids`` are called where the name of the model is another.
 NAMES = {
@@ -94,7 +95,7 @@ def test_a_row_of_theirs_has_no_page(client: Client, world: World, model: type[M
 @pytest.mark.parametrize(
     ("name", "of"),
     [
-        ("transcript_correct", "transcript"),
+        *((f"transcript_{verb}", "transcript") for verb in (*TRANSCRIPT_VERBS, "again", "correct")),
         ("document_summarise", "document"),
         ("document_translate", "document"),
         ("document_index", "document"),

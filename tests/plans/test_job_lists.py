@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 from jobs.api.ordering import Place, Sort
 from jobs.api.totals import EXACT_LIMIT
 from jobs.models import Job
+from processing.models import Membership, Workspace
 from tests.plans.filling import emptied, filling
 from tests.queries import queries_of
 
@@ -278,3 +279,19 @@ def test_list_of_the_admin_reads_about_as_many_rows_as_it_shows(
     *_, page = reads_of_jobs(queries)
     assert page <= 2 * ACTIVE_COUNT
     assert max(reads_of_jobs(queries)) <= EXACT_LIMIT + 1
+
+
+@pytest.mark.parametrize("is_operator", [True, False], ids=["operator", "member"])
+def test_board_reads_what_waits_what_is_held_and_what_failed_last(
+    client: Client, is_operator: bool
+) -> None:
+    user = User.objects.create_user("staff", is_staff=True, is_superuser=is_operator)
+    workspace = Workspace.objects.create(pk=OLD_WORKSPACE, slug="old")
+    Membership.objects.create(user=user, workspace=workspace)
+    client.force_login(user)
+    client.get(reverse("admin:board"))
+
+    queries = queries_of(lambda: client.get(reverse("admin:board")))
+
+    reads = [rows_read(sql) for sql in queries if "processing_jobs" in sql]
+    assert 0 < sum(reads) <= (READY_COUNT if is_operator else 0) + 300

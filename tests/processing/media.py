@@ -1,6 +1,7 @@
 """Files of every format we read, made by PyAV, and headers that lie, made by hand."""
 
 import struct
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +19,9 @@ FORMATS = {
     "ogg": ("ogg", "libopus", 48_000),
     "webm": ("webm", "libopus", 48_000),
     "aac": ("adts", "aac", 22_050),
+    "mka": ("matroska", "aac", 44_100),
+    "mov": ("mov", "alac", 44_100),
+    "w64": ("w64", "pcm_s16le", 16_000),
 }
 
 
@@ -27,19 +31,38 @@ def tone(seconds: float, sample_rate: int) -> NDArray[np.int16]:
     return (np.sin(2 * np.pi * 440 * times) * 8_000).astype(np.int16)
 
 
+def melody(seconds: float, sample_rate: int) -> NDArray[np.int16]:
+    """Return a tone of another pitch every 50 ms: no two places in it sound alike."""
+    pitches = np.random.default_rng(0).uniform(200, 1_500, int(seconds * 20) + 1)
+    hertz = np.repeat(pitches, sample_rate // 20)[: int(seconds * sample_rate)]
+    return (np.sin(np.cumsum(2 * np.pi * hertz / sample_rate)) * 8_000).astype(np.int16)
+
+
 def encoded(
-    suffix: str, seconds: float = 3.0, *, sample_rate: int = 0, layout: str = "mono"
+    suffix: str,
+    seconds: float = 3.0,
+    *,
+    sample_rate: int = 0,
+    layout: str = "mono",
+    sound: Callable[[float, int], NDArray[np.int16]] = tone,
+    quality: int | None = None,
 ) -> bytes:
-    """Return a tone as a file of the format that ``suffix`` names."""
+    """Return a sound as a file of the format that ``suffix`` names.
+
+    With a ``quality``, in units of FFmpeg's lambda, the bit rate varies.
+    """
     container_name, codec, usual_rate = FORMATS[suffix]
     sample_rate = sample_rate or usual_rate
-    samples = tone(seconds, sample_rate)
+    samples = sound(seconds, sample_rate)
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
     frame.rate = sample_rate
     buffer = BytesIO()
     with av.open(buffer, mode="w", format=container_name) as container:
         stream = container.add_stream(codec, rate=sample_rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
+        if quality is not None:
+            stream.codec_context.flags |= av.codec.context.Flags.qscale
+            stream.codec_context.global_quality = quality
         resampler = av.AudioResampler(
             format=stream.format.name,
             layout=layout,

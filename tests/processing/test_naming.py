@@ -25,16 +25,16 @@ NAME = "Board_meeting 2026-11-23 (Zürich), part2.WAV"
     "text",
     [
         pytest.param("board", id="a word, whatever its case"),
-        pytest.param("meet", id="the beginning of a word"),
-        pytest.param("zürich boar", id="words in any order, the last not yet whole"),
+        pytest.param("meet*", id="the beginning of a word"),
+        pytest.param("zürich boar* meeting", id="words in any order"),
         pytest.param("2026-11", id="numbers between dashes"),
         pytest.param("part2.wav", id="a word and what kind of file it is"),
         pytest.param(NAME, id="all of it"),
     ],
 )
 def test_a_recording_is_found_by(text: str) -> None:
-    recording = RecordingFactory(name=NAME)
-    RecordingFactory(name="Interview")
+    recording = RecordingFactory.create(name=NAME)
+    RecordingFactory.create(name="Interview")
 
     assert list(Recording.objects.named(text)) == [recording]
 
@@ -43,7 +43,7 @@ def test_a_recording_is_found_by(text: str) -> None:
     "text",
     [
         pytest.param("oard", id="the end of a word"),
-        pytest.param("meet board", id="the beginning of a word that is not the last"),
+        pytest.param("meet", id="the beginning of a word, without a star"),
         pytest.param("board interview", id="a word that is missing"),
         pytest.param("", id="nothing"),
         pytest.param("' | a", id="a query of its own"),
@@ -52,13 +52,13 @@ def test_a_recording_is_found_by(text: str) -> None:
     ],
 )
 def test_a_recording_is_not_found_by(text: str) -> None:
-    RecordingFactory(name="Keyboard meeting")
+    RecordingFactory.create(name="Keyboard meeting")
 
     assert not Recording.objects.named(text).exists()
 
 
 def test_documents_are_found_by_words_of_their_title() -> None:
-    document = DocumentFactory(title="How_to cut tape.pdf")
+    document = DocumentFactory.create(title="How_to cut tape.pdf")
 
     assert list(Document.objects.titled("TAPE how")) == [document]
 

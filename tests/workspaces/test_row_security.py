@@ -25,7 +25,7 @@ from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from config.api import router
-from jobs.models import JobDependency
+from jobs.models import BulkAction, BulkActionItem, JobDependency
 from processing.api.access import OfWorkspace
 from processing.choices import Role
 from processing.knowledge.searching import embeddings
@@ -99,6 +99,12 @@ def a_job(workspace: Workspace) -> Any:
     return JobFactory.create(workspace_id=workspace.pk)
 
 
+def a_bulk_action(workspace: Workspace) -> Any:
+    return BulkAction.objects.create(
+        action="jobs.cancel", description="Cancel jobs", workspace_id=workspace.pk
+    )
+
+
 def a_document(workspace: Workspace) -> Any:
     return DocumentFactory.create(workspace=workspace)
 
@@ -107,6 +113,10 @@ def a_document(workspace: Workspace) -> Any:
 MAKERS: dict[str, Make] = {
     "api_keys": a_key,
     "audit_events": lambda w: AuditEvent.objects.create(workspace=w, action="recording.create"),
+    "bulk_action_items": lambda w: BulkActionItem.objects.create(
+        bulk_action=a_bulk_action(w), object_id="1"
+    ),
+    "bulk_actions": a_bulk_action,
     "chunk_tasks": lambda w: ChunkTaskFactory.create(
         processing__transcript__recording__workspace=w
     ),
