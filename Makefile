@@ -5,7 +5,7 @@ VENV := .venv
 VENV_FUZZ := .venv-fuzz
 BIN := $(VENV)/bin
 # One more than two processors: many tests wait for other processes.
-PYTEST_WORKERS ?= 2
+PYTEST_WORKERS ?= 3
 # Tests of one module stay together, so that what it makes for all of them is made once.
 PYTEST := $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 # The engine that demo and serve use needs its packages.
