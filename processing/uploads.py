@@ -16,7 +16,7 @@ from processing.services.files import refusing_when_full
 #: What a body may hold besides its file: boundaries, headers, the other fields.
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 
-#: Pieces of an upload that wait to be hashed and written, at most: they are in memory.
+#: Pieces of an upload that wait to be written, at most: they are in memory.
 WAITING_PIECES = 4
 
 
@@ -67,18 +67,23 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
                 file_name, self.content_type or "", self.charset or "", self.content_type_extra
             )
         self._digest = hashlib.sha256()
-        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="upload")
-        self._kept = deque[Future[None]]()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="upload")
+        self._written = deque[Future[int]]()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Have ``raw_data`` hashed and written, while the next pieces are received."""
+        """Hash ``raw_data`` and have it written, while the next pieces are received.
+
+        Only the writing is another thread's: hashed by that too, or by a third, it was slower, for
+        one processor has to fetch what another has just touched.
+        """
         self.refuse_over_limit(start + len(raw_data))
         self._wait_for_all_but(WAITING_PIECES - 1)
-        self._kept.append(self._keeper.submit(self._keep, raw_data))
+        self._written.append(self._writer.submit(self.file.write, raw_data))
+        self._digest.update(raw_data)
 
     def file_complete(self, file_size: int) -> HashedUpload:
         self._wait_for_all_but(0)
-        self._keeper.shutdown()
+        self._writer.shutdown()
         with refusing_when_full():
             self.file.seek(0)
         self.file.size = file_size
@@ -88,18 +93,14 @@ class HashingUploadHandler(TemporaryFileUploadHandler):
     def upload_interrupted(self) -> None:
         """Keep nothing of the file that was being received."""
         if hasattr(self, "file"):
-            self._keeper.shutdown(cancel_futures=True)
+            self._writer.shutdown(cancel_futures=True)
             self.file.close()
 
-    def _keep(self, piece: bytes) -> None:
-        self._digest.update(piece)
-        self.file.write(piece)
-
     def _wait_for_all_but(self, count: int) -> None:
-        """Return when no more than ``count`` pieces wait; raise what kept one from being kept."""
+        """Return when at most ``count`` pieces wait; raise what kept one from being written."""
         with refusing_when_full():
-            while len(self._kept) > count:
-                self._kept.popleft().result()
+            while len(self._written) > count:
+                self._written.popleft().result()
 
     def refuse_over_limit(self, size_bytes: int) -> None:
         """Raise what a file is answered with that has this many bytes, or more."""

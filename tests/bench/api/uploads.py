@@ -14,10 +14,11 @@ from tests.bench.api.rows import Corpus, address
 from tests.bench.api.web import HOST, web_server
 from tests.bench.table import Row, Table
 
-SIZE_BYTES = 256 * 1024**2
-ROUNDS = 6
+#: One that takes hours to speak, and one in which what every request costs weighs more.
+SIZES_BYTES = (1024 * 1024**2, 256 * 1024**2)
+ROUNDS = 4
 
-#: The share of the speed of writing and hashing the file that ours has at least.
+#: The share of the speed of writing and hashing the larger file that ours has at least.
 LIMIT = 0.8
 
 BLOCK_BYTES = 1 << 20
@@ -26,23 +27,30 @@ BOUNDARY = "c0a1f5e2d94b47b88e7a3b1d6c2f9e04"
 
 
 def bench_uploads(table: Table, corpus: Corpus) -> None:
+    with web_server(address()) as port:
+        for size_bytes, limit in zip(SIZES_BYTES, (LIMIT, None), strict=True):
+            ours, theirs = speeds(size_bytes, port, corpus)
+            figure = f"a recording of {size_bytes >> 20:,} MB, beside write and SHA-256"
+            table.add(Row(figure, ours, theirs, "MB/s", limit, is_less_better=False))
+
+
+def speeds(size_bytes: int, port: int, corpus: Corpus) -> tuple[float, float]:
+    """Return how fast we take in a file of that size, and how fast it is written and hashed."""
     source = Path(settings.MEDIA_ROOT) / "source.wav"
     ours = theirs = 0.0
-    with web_server(address()) as port:
-        for number in range(ROUNDS + 1):
-            size_mb = write_wav(source, seed=number) / 1e6
-            written, uploaded = write(source), upload(source, port, corpus.token)
-            if number:  # the first is to warm up
-                theirs += size_mb / written / ROUNDS
-                ours += size_mb / uploaded / ROUNDS
+    for number in range(ROUNDS + 1):
+        size_mb = write_wav(source, size_bytes, seed=number + size_bytes) / 1e6
+        written, uploaded = write(source), upload(source, port, corpus.token)
+        if number:  # the first is to warm up
+            theirs += size_mb / written / ROUNDS
+            ours += size_mb / uploaded / ROUNDS
     source.unlink()
-    figure = f"a recording of {SIZE_BYTES >> 20} MB, beside write and SHA-256"
-    table.add(Row(figure, ours, theirs, "MB/s", LIMIT, is_less_better=False))
+    return ours, theirs
 
 
-def write_wav(path: Path, *, seed: int) -> int:
+def write_wav(path: Path, size_bytes: int, *, seed: int) -> int:
     """Write noise that nobody has uploaded; return its size."""
-    noise = np.random.default_rng(seed).integers(-8_000, 8_000, SIZE_BYTES // 2, np.int16)
+    noise = np.random.default_rng(seed).integers(-8_000, 8_000, size_bytes // 2, np.int16)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
