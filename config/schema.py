@@ -43,7 +43,7 @@ PROBLEM: dict[str, Any] = {
 #: beside it.
 TEXT = r"^[^\u0000]+$"
 TEXT_OR_NONE = r"^[^\u0000]*$"
-TEXT_NOT_BLANK = r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"
+TEXT_NOT_BLANK = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
 
 JSON = "application/json"
 

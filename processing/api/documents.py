@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.parsers import MultiPartParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
@@ -46,8 +46,11 @@ class DocumentViewSet(ReceivesFiles, ReadOnlyModelViewSet[Document]):
     filterset_class = DocumentFilterSet
     sort_fields = ["created_at", "updated_at", "title", "size_bytes"]
     expansions = OF_DOCUMENT
-    parser_classes = [MultiPartParser, ShallowJSONParser]
     upload_handler = DocumentUploadHandler
+
+    def get_parsers(self) -> list[BaseParser]:
+        is_post = getattr(self.request, "method", "POST") == "POST"  # no request for a schema
+        return [MultiPartParser()] if is_post else [ShallowJSONParser()]
 
     def get_queryset(self) -> DocumentQuerySet:
         documents = Document.objects.in_workspace(self.workspace).with_topics()

@@ -120,6 +120,7 @@ def delete_document(document: Document) -> None:
             "the document of a transcript is deleted with its recording, not by itself"
         )
     Job.objects.about(document.pk).active().cancel()
+    Document.objects.hold([document.pk])
     file_name = document.file.name
     CacheInvalidator().erase(*tags_of(document=document.pk))
     document.delete()

@@ -13,6 +13,7 @@ from processing.choices import DocumentKind, DocumentStatus, LinkKind
 from processing.managers.naming import is_named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import timedelta
     from uuid import UUID
 
@@ -117,6 +118,13 @@ class DocumentQuerySet(models.QuerySet["Document"]):
             filed_topics=ArraySubquery(filed.values(about=topic)),
             recording_id=F("transcript__recording_id"),
         )
+
+    def hold(self, ids: Iterable[UUID]) -> None:
+        """Wait for those who are adding to documents, and have nobody add until the transaction
+        ends: what is to be deleted with them is all there then.
+        """
+        held = self.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",))
+        list(held.values_list("pk"))
 
     def titled(self, text: str) -> Self:
         """Documents whose title has all words of ``text``; of ``beg*`` the beginning."""

@@ -72,7 +72,11 @@ class TopicQuerySet(models.QuerySet["Topic"]):
         """Replace what the machine suggests: phrases, and how sure (0 to 1) it is of each.
 
         What people gave or dismissed stays as it is; phrases that cannot be topics are left out.
+        Nothing is suggested for a document that is gone; nobody deletes it meanwhile.
         """
+        documents = type(document)._default_manager.filter(pk=document.pk)
+        if documents.select_for_update(no_key=True).values_list("pk").first() is None:
+            return
         scores: dict[str, float] = {}
         names: list[str] = []
         for name, score in phrases:

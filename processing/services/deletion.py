@@ -4,7 +4,7 @@ from django.db import transaction
 
 from caching.invalidation import CacheInvalidator, tags_of
 from jobs.models import Job
-from processing.models import ChunkTask, ProcessingTask, Recording, Transcript
+from processing.models import ChunkTask, Document, ProcessingTask, Recording, Transcript
 from processing.services.files import delete_file
 
 
@@ -25,6 +25,8 @@ def delete_recording(*, recording: Recording) -> None:
     for transcript in Transcript.objects.of_recording(recording).without_content():
         Job.objects.about(transcript.pk).active().cancel()
     recording_id = recording.pk
+    documents = Document.objects.filter(transcript__recording=recording)
+    Document.objects.hold(documents.values_list("pk", flat=True))
     file_names = [recording.file.name, *chunks.values_list("audio", flat=True)]
     recording.delete()
     CacheInvalidator().erase(*tags_of(recording=recording_id))
