@@ -34,11 +34,17 @@ def go_to(page: Page, name: str, transcript: str) -> None:
         page.wait_for_url(f"**/{name}/*/change/")
 
 
+def in_the_dark(page: Page) -> None:
+    """Open the page once more in its other theme: a change of it takes a moment to be drawn."""
+    page.emulate_media(color_scheme="dark")
+    page.reload()
+
+
 @every_page
 def test_no_page_keeps_anybody_out(page: Page, heard: str, name: str) -> None:
     go_to(page, name, heard)
     light = grave_faults(page)
-    page.emulate_media(color_scheme="dark")
+    in_the_dark(page)
 
     assert (light, grave_faults(page)) == ([], [])
 
@@ -47,7 +53,7 @@ def test_the_login_keeps_nobody_out(browse: Callable[..., Page]) -> None:
     page = browse(storage_state=None)
     page.goto("/admin/login/")
     light = grave_faults(page)
-    page.emulate_media(color_scheme="dark")
+    in_the_dark(page)
 
     assert (light, grave_faults(page)) == ([], [])
 

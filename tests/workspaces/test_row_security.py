@@ -765,7 +765,7 @@ def role_of_requests() -> str:
 
 def test_lists_are_found_by_their_index(mine: Workspace) -> None:
     with as_tenant(mine.pk), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
         plan = Recording.objects.order_by("-created_at", "-id")[:20].explain(format="json")
         of_mine = Recording.objects.in_workspace(mine).order_by("-created_at", "-id")[:20]
         narrow = of_mine.explain(format="json")
